@@ -1,1 +1,49 @@
+"""What runs a network: one small protocol and a plain dictionary of those there are."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ligera.errors import UsageError, nearest
+
+__all__ = ["RUNTIMES", "Runtime", "open_runtime"]
+
+
+class Runtime(Protocol):
+    """A loaded network.
+
+    ``run`` takes one batch, laid out as the bundle's ``Preprocess`` says, and returns its outputs by name. ``metadata``
+    is the model file's custom metadata, ``threads`` how many one run uses, ``device`` what it runs on, in words.
+    """
+
+    name: str
+    device: str
+    threads: int
+    metadata: Mapping[str, str]
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]: ...
+
+    def close(self) -> None: ...
+
+
+def _onnxruntime(path: Path, threads: int | None) -> Runtime:
+    from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
+
+    return OnnxRuntime(path, threads=threads)
+
+
+RUNTIMES: dict[str, Callable[[Path, int | None], Runtime]] = {"onnxruntime": _onnxruntime}
+
+
+def open_runtime(path: Path, *, runtime: str = "onnxruntime", threads: int | None = None) -> Runtime:
+    """The model file at ``path`` loaded into the runtime of that name.
+
+    Raises ``UsageError`` for an unknown runtime and ``ModelError`` for a file that is missing or damaged.
+    """
+    if runtime not in RUNTIMES:
+        raise UsageError(f"no runtime is called {runtime!r}{nearest(runtime, RUNTIMES)}; known: {', '.join(RUNTIMES)}")
+    return RUNTIMES[runtime](path, threads)

@@ -1,0 +1,131 @@
+"""A bundle: one ONNX file whose metadata says all that is needed to feed it and to read its outputs.
+
+The key ``ligera`` of the file's metadata holds a :class:`BundleCard` as JSON. Reading needs onnxruntime only, writing
+needs onnx. The graph has one input and the outputs ``boxes`` (B, P, 4), ``scores`` (B, P, K) and, where the network
+has them, ``landmarks`` (B, P, 10), raw as ``models.decode`` reads them.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ligera.deploy.files import write_bytes
+from ligera.errors import MissingExtra, ModelError
+from ligera.records import Decoding, Preprocess
+
+__all__ = ["FORMAT", "METADATA_KEY", "BundleCard", "card_from_metadata", "write_bundle"]
+
+METADATA_KEY = "ligera"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BundleCard:
+    """What a bundle says of itself.
+
+    ``scores`` maps a metric with its protocol, such as ``AP50 masks (native size, single scale)``, to its value.
+    ``recipe_sha256`` is that of the resolved recipe and ``graph_sha256`` that of the ONNX graph without metadata, which
+    ``write_bundle`` fills in; both are empty where unknown.
+    """
+
+    name: str
+    preprocess: Preprocess
+    decoding: Decoding
+    task: Literal["detect-faces"] = "detect-faces"
+    labels: tuple[str, ...] = ("face",)
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    training_data: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    licence: str = ""
+    recipe_sha256: str = ""
+    graph_sha256: str = ""
+    ligera_version: str = ""
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.name.isprintable():
+            raise ValueError(f"name: expected printable text, got {self.name!r}")
+        if not self.labels:
+            raise ValueError("labels: expected at least one")
+
+    def to_json(self) -> str:
+        """The card as one line of JSON; ``card_from_json`` reads it back."""
+        return json.dumps(asdict(self) | {"scores": dict(self.scores)}, ensure_ascii=False)
+
+
+@functools.cache
+def _adapter() -> Any:
+    # pydantic is imported where a card is read, not with this module, so that listing names stays quick.
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(BundleCard)
+
+
+def card_from_json(text: str, where: str) -> BundleCard:
+    """The card in ``text``; ``ModelError`` naming ``where`` and the first thing wrong with it."""
+    from pydantic import ValidationError
+
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ModelError(f"{where}: its Ligera metadata is damaged (not JSON); export the model again") from None
+    version = values.get("format") if isinstance(values, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise ModelError(
+            f"{where}: is a bundle of format {version}, this Ligera reads up to {FORMAT}; run: pip install -U ligera"
+        )
+    try:
+        return _adapter().validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "card"
+        raise ModelError(
+            f"{where}: its Ligera metadata is damaged ({place}: {first['msg']}); export the model again"
+        ) from None
+
+
+def card_from_metadata(metadata: Mapping[str, str], where: str) -> BundleCard:
+    """The card among an ONNX file's custom metadata; ``ModelError`` where the file is no bundle."""
+    text = metadata.get(METADATA_KEY)
+    if text is None:
+        raise ModelError(
+            f"{where}: is an ONNX file but no Ligera bundle; export it with `ligera export`, or run another "
+            "maker's detector as KIND:FILE, such as yunet:face.onnx (`ligera models` lists the kinds)"
+        )
+    return card_from_json(text, where)
+
+
+def write_bundle(graph: bytes, card: BundleCard, path: Path) -> BundleCard:
+    """Write ``graph``, a serialised ONNX model, with ``card`` in its metadata to ``path``, whole or not at all.
+
+    Returns the card as written, ``graph_sha256`` and ``ligera_version`` filled in. Raises ``ModelError`` for bytes that
+    are no ONNX model and ``MissingExtra`` without onnx.
+    """
+    from ligera import __version__
+
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise MissingExtra("onnx", "train", "writing a bundle") from None
+    try:
+        model = onnx.load_model_from_string(graph)
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise ModelError(f"{path}: cannot be written, the graph is no valid ONNX model ({_first_line(error)})") from None
+    del model.metadata_props[:]
+    model.doc_string = ""
+    digest = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    card = replace(card, graph_sha256=digest, ligera_version=__version__)
+    onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
+    write_bytes(path, model.SerializeToString(deterministic=True))
+    return card
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

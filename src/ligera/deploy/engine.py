@@ -1,0 +1,69 @@
+"""What finds objects in one picture at one size: the seam between bundles, other people's detectors and all around them.
+
+In: ``(H, W, 3)`` uint8 RGB. Out: ``Detections`` in pixels of that picture, best first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from ligera.deploy.bundle import BundleCard
+from ligera.deploy.runtimes import Runtime
+from ligera.errors import ModelError
+from ligera.models.decode import decode
+from ligera.models.preprocess import prepare
+from ligera.records import Detections, Preprocess
+
+__all__ = ["DEFAULT_MAX_SIDE_PX", "BundleEngine", "Engine", "limited"]
+
+# Bounds time and memory on pictures straight from a camera; smaller faces in them are found by tiles.
+DEFAULT_MAX_SIDE_PX = 1280
+
+
+class Engine(Protocol):
+    """One detector. ``runtime`` runs its network, and is ``None`` where it has none that Ligera can see."""
+
+    name: str
+    runtime: Runtime | None
+
+    def detect(
+        self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None
+    ) -> Detections:
+        """Detections of ``score`` or better, sought at ``max_side`` px at most; ``None`` is the detector's own choice."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def limited(rule: Preprocess, max_side: int | None) -> Preprocess:
+    """``rule`` with the long side at most ``max_side`` px, or at most 1280 where neither says anything."""
+    side = max_side or rule.max_side or DEFAULT_MAX_SIDE_PX
+    min_side = None if rule.min_side is None else min(rule.min_side, side)
+    return replace(rule, max_side=side, min_side=min_side)
+
+
+class BundleEngine:
+    """A bundle's network in a runtime, fed and read as its card says."""
+
+    def __init__(self, runtime: Runtime, card: BundleCard) -> None:
+        self.runtime = runtime
+        self.card = card
+        self.name = card.name
+
+    def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
+        batch, scale = prepare(pixels, limited(self.card.preprocess, max_side))
+        size = batch.shape[2:4] if self.card.preprocess.layout == "nchw" else batch.shape[1:3]
+        raw = {name: values[0] for name, values in self.runtime.run(batch).items()}
+        rule = self.card.decoding if score is None else replace(self.card.decoding, score_threshold=score)
+        try:
+            return decode(
+                raw, rule, input_size=size, scale=scale, original_size=pixels.shape[:2], names=self.card.labels
+            )
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"{self.name}: its outputs are not what its card says ({error}); export it again") from None
+
+    def close(self) -> None:
+        self.runtime.close()

@@ -1,0 +1,94 @@
+"""Files written whole or not at all, and run folders that no two runs share.
+
+In: bytes or JSON-ready values and where they belong. Out: files that a reader never sees half-written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+__all__ = ["JsonLines", "new_run_folder", "write_bytes"]
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path``, replacing what stood there only once all of it is on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # mkstemp makes files only their owner can read; a result is an ordinary file.
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+class JsonLines:
+    """Writes one JSON object per line to a ``.part`` file beside ``path``, which becomes ``path`` on leaving.
+
+    Whatever ends the block, an interrupt or a full disk included, the whole lines written so far are kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(f".{path.name}.part")
+        self._file: BinaryIO | None = None
+        self._whole_bytes = 0
+
+    def __enter__(self) -> JsonLines:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered, so that a line that does not fit on the disk fails here and not when the file is closed.
+        self._file = self._part.open("wb", buffering=0)
+        return self
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        file = self._opened()
+        written = 0
+        while written < len(line):
+            written += file.write(line[written:])
+        self._whole_bytes += len(line)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        file = self._opened()
+        file.truncate(self._whole_bytes)
+        file.close()
+        self._part.replace(self.path)
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            raise ValueError("JsonLines: write inside `with JsonLines(path) as lines`")
+        return self._file
+
+
+def new_run_folder(root: Path, verb: str, name: str) -> Path:
+    """A folder ``root/verb/name`` that this call created; ``name-2``, ``name-3`` ... where one stands already."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip(".-")[:60] or "run"
+    parent = root / verb
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = parent / (plain if number == 1 else f"{plain}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder

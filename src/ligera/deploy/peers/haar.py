@@ -1,0 +1,65 @@
+"""The boosted cascade of Haar features (Viola and Jones 2001) as OpenCV ships it: face and box, no landmarks.
+
+A cascade has no probability. Its score here is the number of neighbouring windows that agreed, n / (n + 3): 0.5 is
+OpenCV's usual ``minNeighbors=3``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ligera.deploy.engine import DEFAULT_MAX_SIDE_PX
+from ligera.errors import ModelError
+from ligera.models.preprocess import input_size
+from ligera.records import Detections, Preprocess
+
+__all__ = ["Haar"]
+
+CASCADE = "haarcascade_frontalface_default.xml"
+SCALE_STEP = 1.1
+USUAL_NEIGHBOURS = 3
+GROUP_EPS = 0.2
+
+
+class Haar:
+    """A cascade from an XML file, by default OpenCV's for frontal faces."""
+
+    name = "haar"
+    runtime = None
+
+    def __init__(self, cascade: cv2.CascadeClassifier) -> None:
+        self._cascade = cascade
+
+    @classmethod
+    def load(cls, path: Path | None, *, threads: int | None = None) -> Haar:
+        """OpenCV's own threads are set for the whole process where ``threads`` is given."""
+        path = path or Path(cv2.data.haarcascades) / CASCADE
+        if not path.is_file():
+            raise ModelError(f"{path}: no such cascade file")
+        try:
+            cascade = cv2.CascadeClassifier(str(path))
+        except cv2.error:
+            cascade = None
+        if cascade is None or cascade.empty():
+            raise ModelError(f"{path}: is no cascade that OpenCV can read; expected an XML such as {CASCADE}")
+        if threads is not None:
+            cv2.setNumThreads(threads)
+        return cls(cascade)
+
+    def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
+        height, width = pixels.shape[:2]
+        rows, columns = input_size(height, width, Preprocess(max_side=max_side or DEFAULT_MAX_SIDE_PX))
+        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        if (rows, columns) != (height, width):
+            grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
+        grey = cv2.equalizeHist(grey)
+        found, counts = self._cascade.detectMultiScale2(grey, scaleFactor=SCALE_STEP, minNeighbors=0)
+        if not len(found):
+            return Detections(np.zeros((0, 4)), np.zeros(0))
+        return found, counts
+
+    def close(self) -> None:
+        """Nothing to free before the object goes."""

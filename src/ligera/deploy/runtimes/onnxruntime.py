@@ -1,0 +1,79 @@
+"""ONNX Runtime on the CPU: the runtime that the base installation has.
+
+In: an ONNX file or its bytes, then batches. Out: every output by its name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from ligera.errors import ModelError
+
+__all__ = ["OnnxRuntime", "available_threads"]
+
+# Networks of a few hundred thousand weights gain nothing from more threads than this, and starve their neighbours.
+MOST_THREADS_BY_DEFAULT = 4
+
+
+def available_threads() -> int:
+    """Cores that this process may use, which a container or ``taskset`` may have made fewer than the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class OnnxRuntime:
+    """One ONNX model in an inference session of its own; ``threads`` defaults to the cores there are, at most 4.
+
+    Raises ``ModelError`` for a file that is missing or that ONNX Runtime cannot load.
+    """
+
+    name = "onnxruntime"
+    device = "cpu"
+
+    def __init__(self, model: Path | bytes, *, threads: int | None = None) -> None:
+        where = "model" if isinstance(model, bytes) else str(model)
+        if isinstance(model, Path) and not model.is_file():
+            raise ModelError(f"{where}: no such model file")
+        if threads is not None and threads < 1:
+            raise ModelError(f"threads: expected 1 or more, got {threads}")
+        self.threads = threads or min(available_threads(), MOST_THREADS_BY_DEFAULT)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        # Pictures come in any size: a plan of memory for each size seen would be kept for ever.
+        options.enable_mem_pattern = False
+        source = model if isinstance(model, bytes) else str(model)
+        try:
+            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ModelError(f"{where}: cannot be loaded as an ONNX model ({_reason(error)})") from None
+        self._input = self._session.get_inputs()[0].name
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+
+    def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
+        """Outputs of one batch by name; ``ModelError`` where the network does not take a batch of this shape or type."""
+        try:
+            values = self._session.run(self._outputs, {self._input: batch})
+        except Exception as error:
+            raise ModelError(
+                f"the network cannot run a {batch.dtype} input of shape {batch.shape} ({_reason(error)})"
+            ) from None
+        return dict(zip(self._outputs, values, strict=True))
+
+    def close(self) -> None:
+        """Free the session; the runtime cannot run afterwards."""
+        del self._session
+
+
+def _reason(error: Exception) -> str:
+    """The first line of ONNX Runtime's message, without its error codes and the machine that built it."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line.rpartition(" : ")[2][:200]

@@ -1,0 +1,52 @@
+"""A run's state on disk: written whole or not at all, read without running code."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from ligera.errors import DataError
+
+FILE_NAME = "checkpoint.pt"
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Run ``write`` on a temporary file beside ``path``, flush it to disk and put it in place in one step."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    write_whole(folder / FILE_NAME, lambda path: torch.save(state, path))
+
+
+def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any]:
+    """The state last saved in a run folder. Raises ``DataError`` when there is none or it cannot be read."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise DataError(f"{folder}: holds no {FILE_NAME}, so there is nothing to resume; start the run anew")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise DataError(f"{path}: damaged checkpoint ({type(error).__name__}); start the run anew") from None
+
+
+def save_weights(path: Path, state: dict[str, torch.Tensor]) -> None:
+    """Weights alone, as safetensors."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    write_whole(path, lambda temporary: save_file(tensors, temporary))

@@ -1,0 +1,93 @@
+"""The task "find faces": network, loss and validation score for the training loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ligera.data.faces import FaceSample, read_retinaface
+from ligera.data.pictures import read_picture
+from ligera.metrics.average_precision import average_precision
+from ligera.models import catalogue
+from ligera.models.decode import decode
+from ligera.models.preprocess import prepare
+from ligera.models.priors import prior_boxes
+from ligera.records import Decoding, Detections, Picture, Preprocess
+from ligera.train.loading import FaceDataset, read_sources
+from ligera.train.losses import LOSSES, FaceBatch
+from ligera.train.recipe import Recipe
+from ligera.train.sampling import FullSampler, Sampler
+
+PREPROCESS = Preprocess(scale=(1 / 255, 1 / 255, 1 / 255))
+
+
+class FaceTask:
+    """All that the loop needs to know of face detection; built from a recipe, holds the data."""
+
+    main_metric = "ap50"
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.spec = catalogue.find(recipe.model)
+        if recipe.loss == "quality" and self.spec.score_channels != 1:
+            activation, loss = "softmax", "multibox"
+        else:
+            activation, loss = ("sigmoid" if self.spec.score_channels == 1 else "softmax"), recipe.loss
+        self._loss = LOSSES[loss]
+        self._recipe = recipe
+        self.decoding = Decoding(self.spec.priors, activation=activation)
+        samples, weights = read_sources(recipe.data)
+        self.dataset = FaceDataset(samples, weights, recipe, self.spec.priors)
+        self.sampler: Sampler = FullSampler(weights, recipe.samples_per_epoch, recipe.seed)
+        self._priors = torch.from_numpy(np.array(prior_boxes(recipe.side_px, recipe.side_px, self.spec.priors)))
+        self._validation = _decoded(recipe.validation)
+
+    def network(self) -> nn.Module:
+        return catalogue.build(self.spec)
+
+    def positives(self, batch: FaceBatch) -> torch.Tensor:
+        """How many priors are positive here; the loop sums it over processes and hands it back to ``loss``."""
+        return (batch.matched >= 0).sum().float()
+
+    def loss(self, network: nn.Module, batch: FaceBatch, positives: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The parts of the loss over this process's share of a batch."""
+        pixels = batch.pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
+        priors = self._priors.to(pixels.device)
+        return self._loss(network(pixels), batch, priors, self.decoding.variances, positives.clamp(min=1))
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        """AP at IoU 0.5 on the validation pictures at their own size, for each source folder and over all."""
+        if not self._validation:
+            return {}
+        pairs = [(self.detect(network, picture), sample.targets) for sample, picture in self._validation]
+        groups = [sample.path.parent.name for sample, _ in self._validation]
+        scores = {"ap50": average_precision(pairs).ap}
+        for group in sorted(set(groups)):
+            part = [pair for pair, own in zip(pairs, groups, strict=True) if own == group]
+            scores[f"ap50_{group}"] = average_precision(part).ap
+        return scores
+
+    def detect(self, network: nn.Module, picture: Picture, score: float = 0.02) -> Detections:
+        """Detections of one picture through the decoding that ships."""
+        batch, scale = prepare(picture.pixels, PREPROCESS)
+        device = next(network.parameters()).device
+        with torch.inference_mode():
+            raw = network(torch.from_numpy(batch).to(device).contiguous(memory_format=torch.channels_last))
+        parts = {name: part[0].float().cpu().numpy() for name, part in zip(raw._fields, raw, strict=True)}
+        rule = Decoding(self.spec.priors, score_threshold=score, activation=self.decoding.activation)
+        size = (picture.height, picture.width)
+        return decode(parts, rule, input_size=batch.shape[2:], scale=scale, original_size=size)
+
+    def card(self) -> dict[str, Any]:
+        """What a bundle must know to feed and read this network."""
+        return {"task": "detect-faces", "labels": ["face"], "preprocess": PREPROCESS, "decoding": self.decoding}
+
+
+def _decoded(folder: Path | None) -> list[tuple[FaceSample, Picture]]:
+    if folder is None:
+        return []
+    samples = read_retinaface(folder, backgrounds=False).samples
+    return [(sample, read_picture(sample.path)) for sample in samples]

@@ -1,0 +1,101 @@
+"""Face pictures -> augmented, matched batches; pictures may be kept decoded in memory, shared by all workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ligera.data.augment import augment
+from ligera.data.faces import FaceSample, read_retinaface
+from ligera.data.pictures import read_picture
+from ligera.errors import DataError
+from ligera.models.priors import prior_boxes
+from ligera.records import Picture, PriorSpec, Targets
+from ligera.train.losses import FaceBatch
+from ligera.train.matching import leave_out, match_adaptive, match_by_iou
+from ligera.train.recipe import DataSource, Recipe
+from ligera.train.sampling import SampleKey
+
+
+def read_sources(sources: tuple[DataSource, ...]) -> tuple[list[FaceSample], np.ndarray]:
+    """All samples of a recipe's sources and the weight of each; a folder that nothing weighs gets the default."""
+    samples: list[FaceSample] = []
+    weights: list[float] = []
+    for source in sources:
+        found = read_retinaface(source.path / source.labels).samples
+        groups = [sample.path.parent.name for sample in found]
+        unknown = set(source.weights) - set(groups)
+        if unknown:
+            raise DataError(f"{source.path}: weights name {sorted(unknown)}, folders there are {sorted(set(groups))}")
+        samples += found
+        weights += [source.weights.get(group, source.default_weight) for group in groups]
+    if not np.sum(weights) > 0:
+        raise DataError("the recipe's sources hold no picture with a weight above 0")
+    return samples, np.array(weights, np.float64)
+
+
+class FaceDataset(Dataset):
+    """Samples by ``SampleKey``: ``(pixels (3, S, S) uint8, matched (P,), faces (N, 4), landmarks (N, 10))``."""
+
+    def __init__(self, samples: list[FaceSample], weights: np.ndarray, recipe: Recipe, priors: PriorSpec) -> None:
+        self._samples = samples
+        self._ends = np.cumsum(weights / weights.sum())
+        self._recipe = recipe
+        self._spec = priors
+        self._pictures = _decode_all(samples) if recipe.cache else None
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, key: SampleKey) -> tuple[torch.Tensor, ...]:
+        generator = key.generator()
+        rows = self._rows(key.index, generator)
+        pixels, targets = augment(lambda: self._read(next(rows)), self._recipe.augment, self._recipe.side_px, generator)
+        matched = torch.from_numpy(self._match(targets))
+        faces = torch.from_numpy(np.array(targets.boxes))
+        return pixels, matched, faces, torch.from_numpy(np.array(targets.landmarks)).flatten(1)
+
+    def _rows(self, first: int, generator: np.random.Generator) -> Iterator[int]:
+        """The sample's own row, then rows drawn by weight to stand beside it."""
+        yield first
+        while True:
+            yield min(int(np.searchsorted(self._ends, generator.random())), len(self._samples) - 1)
+
+    def _read(self, row: int) -> tuple[Picture, Targets]:
+        picture = self._pictures[row] if self._pictures else read_picture(self._samples[row].path)
+        return picture, self._samples[row].targets
+
+    def _match(self, targets: Targets) -> np.ndarray:
+        size = (self._recipe.side_px, self._recipe.side_px)
+        priors = prior_boxes(*size, self._spec)
+        if self._recipe.loss == "multibox":
+            matched = match_by_iou(priors, targets.boxes)
+        else:
+            matched = match_adaptive(priors, targets.boxes, self._spec, size)
+        return leave_out(matched, priors, targets.ignore)
+
+
+def collate(samples: list[tuple[torch.Tensor, ...]]) -> FaceBatch:
+    """Samples -> one batch; rows in ``matched`` are moved so that they count through the whole batch's faces."""
+    pixels, matched, faces, landmarks = zip(*samples, strict=True)
+    first = np.cumsum([0] + [len(f) for f in faces[:-1]])
+    moved = [torch.where(m >= 0, m + int(start), m) for m, start in zip(matched, first, strict=True)]
+    return FaceBatch(torch.stack(pixels), torch.stack(moved), torch.cat(faces), torch.cat(landmarks))
+
+
+def loader(dataset: FaceDataset, keys: list[list[SampleKey]], workers: int) -> DataLoader:
+    """Batches in the order of ``keys``, made by ``workers`` processes (0: in this one)."""
+    return DataLoader(dataset, batch_sampler=keys, collate_fn=collate, num_workers=workers, worker_init_fn=_one_thread)
+
+
+def _one_thread(_worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _decode_all(samples: list[FaceSample]) -> list[Picture]:
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda sample: read_picture(sample.path), samples))

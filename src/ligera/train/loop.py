@@ -1,0 +1,177 @@
+"""The one training loop: recipe and task -> run folder with weights, history and cost.
+
+A run folder holds ``recipe.yaml`` (resolved), ``environment.json``, ``history.jsonl`` (a line per epoch),
+``checkpoint.pt`` and, when done, ``weights.safetensors`` (the moving average) and ``result.json``. A run killed at any
+moment goes on from its last checkpoint and ends in the same weights as one that was not, bit for bit on one machine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from ligera.train.average import MovingAverage
+from ligera.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from ligera.train.faces import FaceTask
+from ligera.train.loading import loader
+from ligera.train.recipe import Recipe
+from ligera.train.sampling import batches
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands: ``step`` steps of ``epoch`` are done, ``total`` over the whole run."""
+
+    epoch: int = 0
+    step: int = 0
+    total: int = 0
+
+
+class Training:
+    """State of one run; ``run`` takes it to its end."""
+
+    def __init__(self, recipe: Recipe, task: FaceTask, folder: Path, listener: Listener | None = None) -> None:
+        if recipe.threads:
+            torch.set_num_threads(recipe.threads)
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.task, self.folder = recipe, task, folder
+        self._tell = listener or (lambda _row: None)
+        self.accelerator = Accelerator(mixed_precision="no" if recipe.precision == "fp32" else recipe.precision)
+        network = task.network().to(self.accelerator.device, memory_format=torch.channels_last)
+        self.average = MovingAverage(network, recipe.ema_decay)
+        self.network, self.optimizer = self.accelerator.prepare(network, _optimizer(network, recipe))
+        self.history: list[dict[str, Any]] = []
+        self.progress = Progress()
+
+    def resume(self) -> None:
+        """Take up the state of the folder's checkpoint."""
+        state = load_checkpoint(self.folder, self.accelerator.device)
+        self._bare().load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.task.sampler.restore(state["sampler"])
+        self.history = state["history"]
+        self.progress = Progress(**state["progress"])
+
+    def run(self) -> dict[str, Any]:
+        """Train to the end; returns the last epoch's row."""
+        while self.progress.epoch < self.recipe.epochs:
+            self._epoch()
+        if self.accelerator.is_main_process:
+            save_weights(self.folder / "weights.safetensors", self.average.network.state_dict())
+        return self.history[-1] if self.history else {}
+
+    def steps_per_epoch(self, count: int) -> int:
+        return count // self.recipe.batch
+
+    def _epoch(self) -> None:
+        epoch, started = self.progress.epoch, time.perf_counter()
+        indices = self.task.sampler.indices(epoch)
+        steps = self.steps_per_epoch(len(indices))
+        sums: dict[str, float] = {}
+        shown = 0
+        for parts in self._steps(indices, steps):
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + value
+            shown += 1
+            self._tell({"epoch": epoch, "step": self.progress.step, "steps": steps, **parts})
+        train_s = time.perf_counter() - started
+        row: dict[str, Any] = {"epoch": epoch + 1, "steps": self.progress.total, "learning_rate": self._rate(steps)}
+        row |= {f"loss_{name}": value / max(shown, 1) for name, value in sums.items()}
+        row |= {"train_s": train_s, "pictures_per_s": shown * self.recipe.batch / max(train_s, 1e-9)}
+        if (epoch + 1) % self.recipe.evaluate_every == 0 or epoch + 1 == self.recipe.epochs:
+            started = time.perf_counter()
+            row |= self.task.evaluate(self.average.network)
+            row["evaluate_s"] = time.perf_counter() - started
+        self.task.sampler.observe(epoch, row)
+        self.history.append(row)
+        self.progress = Progress(epoch + 1, 0, self.progress.total)
+        self._save()
+        self._tell({"row": row})
+
+    def _steps(self, indices: Any, steps: int) -> Iterator[dict[str, float]]:
+        """The steps of this epoch that are still to do, each as the parts of its loss over the global batch."""
+        rank, world = self.accelerator.process_index, self.accelerator.num_processes
+        keys = batches(
+            indices,
+            seed=self.recipe.seed,
+            epoch=self.progress.epoch,
+            batch=self.recipe.batch,
+            rank=rank,
+            world=world,
+            first_step=self.progress.step,
+        )
+        self.network.train()
+        for batch in loader(self.task.dataset, list(keys), self.recipe.workers):
+            parts = self._step(batch.to(self.accelerator.device), steps)
+            yield parts
+            every = self.recipe.checkpoint_every_steps
+            if every and self.progress.total % every == 0 and self.progress.step < steps:
+                self._save()
+
+    def _step(self, batch: Any, steps: int) -> dict[str, float]:
+        world = self.accelerator.num_processes
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(steps)
+        positives = self.accelerator.reduce(self.task.positives(batch), "sum")
+        with self.accelerator.autocast():
+            parts = self.task.loss(self.network, batch, positives)
+        total = torch.stack(list(parts.values())).sum()
+        self.optimizer.zero_grad()
+        self.accelerator.backward(total * world)
+        self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
+        self.optimizer.step()
+        self.progress = Progress(self.progress.epoch, self.progress.step + 1, self.progress.total + 1)
+        self.average.update(self._bare(), self.progress.total)
+        values = self.accelerator.reduce(torch.stack([part.detach() for part in parts.values()]), "sum")
+        return dict(zip(parts, values.tolist(), strict=True))
+
+    def _rate(self, steps: int) -> float:
+        """Learning rate of the step about to be taken, from the share of the run that is done."""
+        recipe, done = self.recipe, self.progress.total
+        if done < recipe.warmup_steps:
+            return recipe.learning_rate * (done + 1) / recipe.warmup_steps
+        share = min(1.0, (self.progress.epoch + self.progress.step / max(steps, 1)) / recipe.epochs)
+        if recipe.schedule == "cosine":
+            return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+        return recipe.learning_rate * recipe.step_factor ** sum(share >= at for at in recipe.step_at)
+
+    def _bare(self) -> nn.Module:
+        return self.accelerator.unwrap_model(self.network)
+
+    def _save(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        state = {
+            "network": self._bare().state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "sampler": self.task.sampler.state(),
+            "history": self.history,
+            "progress": {"epoch": self.progress.epoch, "step": self.progress.step, "total": self.progress.total},
+        }
+        save_checkpoint(self.folder, state)
+        text = "".join(json.dumps(row) + "\n" for row in self.history)
+        (self.folder / "history.jsonl").write_text(text)
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Weight decay on convolution weights only, not on biases and normalisation."""
+    groups = [
+        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)

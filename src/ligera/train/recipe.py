@@ -1,0 +1,145 @@
+"""A recipe: everything that decides a training run, as one frozen typed record that a YAML file spells out.
+
+``read_recipe`` turns YAML plus ``key=value`` overrides into a ``Recipe`` and names the nearest key when one is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ligera.data.augment import AugmentRecipe
+from ligera.errors import RecipeError, nearest
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataSource(_Frozen):
+    """A folder with ``label.txt``; ``weights`` says how often pictures of each first-level folder are drawn."""
+
+    path: Path
+    labels: str = "label.txt"
+    weights: dict[str, float] = Field(default_factory=dict)
+    default_weight: float = Field(1.0, ge=0)
+
+
+class Recipe(_Frozen):
+    """One training run. Times are in steps or fractions of the run, sizes in pixels, ``batch`` is over all processes."""
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    model: str
+    data: tuple[DataSource, ...] = Field(min_length=1)
+    validation: Path | None = None
+    seed: int = Field(0, ge=0)
+
+    side_px: int = Field(320, ge=64, le=2048, multiple_of=32)
+    batch: int = Field(16, ge=1)
+    epochs: int = Field(10, ge=1)
+    samples_per_epoch: int | None = Field(None, ge=1)
+    augment: AugmentRecipe = AugmentRecipe()
+
+    loss: Literal["quality", "multibox"] = "quality"
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    warmup_steps: int = Field(200, ge=0)
+    schedule: Literal["cosine", "step"] = "cosine"
+    step_at: tuple[float, ...] = (0.6666, 0.8888)
+    step_factor: float = Field(0.1, gt=0, le=1)
+    clip_norm: float = Field(10.0, gt=0)
+    ema_decay: float = Field(0.999, ge=0, lt=1)
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    threads: int | None = Field(None, ge=1)
+    workers: int = Field(1, ge=0)
+    cache: bool = True
+    evaluate_every: int = Field(1, ge=1)
+    checkpoint_every_steps: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _steps_rise(self) -> Recipe:
+        if list(self.step_at) != sorted(self.step_at) or any(not 0 < s < 1 for s in self.step_at):
+            raise ValueError("step_at: expected rising fractions between 0 and 1")
+        return self
+
+
+def read_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
+    """The recipe in a YAML file with ``key=value`` overrides (dots reach inside: ``augment.mosaic=0.5``).
+
+    Relative paths are taken from the recipe's folder. Raises ``RecipeError`` naming the file, the key and what to do.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read as a recipe ({type(error).__name__}); give a YAML text file") from None
+    try:
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f":{where.line + 1}" if where else ""
+        raise RecipeError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise RecipeError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
+    for override in overrides:
+        _apply(values, override)
+    return _anchored(parse_recipe(values, str(path)), path.resolve().parent)
+
+
+def parse_recipe(values: dict[str, Any], where: str) -> Recipe:
+    """A dictionary -> ``Recipe``; the first thing wrong is named, with the nearest known key."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_explain(error.errors()[0])}") from None
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The recipe as YAML that ``read_recipe`` reads back to an equal record."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _anchored(recipe: Recipe, folder: Path) -> Recipe:
+    data = tuple(source.model_copy(update={"path": folder / source.path}) for source in recipe.data)
+    validation = folder / recipe.validation if recipe.validation else None
+    return recipe.model_copy(update={"data": data, "validation": validation})
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"{override!r}: expected key=value, for example epochs=5")
+    *path, last = key.split(".")
+    inside: Any = values
+    for part in path:
+        inside = inside.setdefault(part, {}) if isinstance(inside, dict) else None
+    if not isinstance(inside, dict):
+        raise RecipeError(f"{override!r}: {'.'.join(path)} holds no keys of its own")
+    try:
+        inside[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise RecipeError(f"{override!r}: the value is not valid YAML") from None
+
+
+def _known_keys(path: list[Any]) -> list[str]:
+    if path[:1] == ["augment"]:
+        return [field.name for field in dataclasses.fields(AugmentRecipe)]
+    return list(DataSource.model_fields if path[:1] == ["data"] else Recipe.model_fields)
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    path = list(problem["loc"])
+    key = ".".join(str(part) for part in path) or "recipe"
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{key}: no such key{nearest(str(path[-1]), _known_keys(path[:-1]))}"
+    if problem["type"] == "missing":
+        return f"{key}: missing; every recipe needs it"
+    got = repr(problem.get("input"))
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {message[0].lower() + message[1:]}, got {got if len(got) < 60 else got[:57] + '...'}"
