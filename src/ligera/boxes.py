@@ -1,8 +1,8 @@
 """Boxes as pure functions on arrays: area, IoU, non-maximum suppression, clipping.
 
 Every box array is ``(N, 4)`` ``x1 y1 x2 y2`` in pixels; areas are ``(x2 - x1) * (y2 - y1)`` as in COCO and torchvision
-(the WIDER FACE protocol's +1-pixel convention lives with that protocol). Nothing here allocates an N x N matrix, so
-100,000 boxes are as safe as ten.
+(the WIDER FACE protocol's +1-pixel convention lives with that protocol). Suppression never allocates an N x N
+matrix, so 100,000 boxes are as safe as ten.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 
 __all__ = ["area", "clip", "iou", "nms", "soft_nms"]
 
-_ONE_BY_ONE = 256  # boxes: up to here a plain loop beats sorting
-_ALL_PAIRS = 1 << 16
+_SMALL = 192  # boxes: up to here one matrix of all pairs is the quickest
+_FEW_PAIRS = 1 << 16  # up to here comparing all pairs beats sorting
 _BATCH = 1 << 18  # pairs held in memory at once
 
 
@@ -57,13 +57,14 @@ def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float, limit: int 
     order = np.argsort(-np.asarray(scores), kind="stable")
     precision = np.float32 if boxes.dtype in (np.float32, np.float16) else np.float64
     x1, y1, x2, y2 = boxes[order].reshape(-1, 4).T.astype(precision)
+    wanted = len(order) if limit is None else max(0, limit)
     with np.errstate(invalid="ignore", over="ignore"):
         sizes = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
-    solid = np.isfinite(sizes) & (sizes > 0)
-    columns = np.stack([x1, y1, x2, y2, sizes])[:, solid]
-    wanted = len(order) if limit is None else max(0, limit)
+        solid = np.isfinite(sizes) & (sizes > 0)
+        columns = np.stack([x1, y1, x2, y2, sizes])[:, solid]
+        survivors = _survivors(columns, np.float64(iou_threshold), wanted)
     kept = ~solid
-    kept[np.flatnonzero(solid)[_survivors(columns, np.float64(iou_threshold), wanted)]] = True
+    kept[np.flatnonzero(solid)[survivors]] = True
     return order[kept][:wanted]
 
 
@@ -73,7 +74,7 @@ def _survivors(columns: np.ndarray, threshold: np.float64, limit: int) -> np.nda
     Keeping the better half first, then the rest that it left standing, is the same greedy order; it lets many kept
     boxes be held against many others at once, and a crowd of near-copies falls while the pieces are still small.
     """
-    if columns.shape[1] <= _ONE_BY_ONE:
+    if columns.shape[1] <= _SMALL:
         return _one_by_one(columns, threshold, limit)
     half = columns.shape[1] // 2
     kept = _survivors(columns[:, :half], threshold, limit)
@@ -115,7 +116,7 @@ def _fallen(winners: np.ndarray, rest: np.ndarray, threshold: np.float64) -> np.
     ``(1 - t) / (1 + t)`` times half the sum of the sides. So ``rest`` is taken by octave of its longer side, laid in
     rows as high as that octave's largest side and sorted along them; a winner meets only what lies in its reach.
     """
-    if winners.shape[1] * rest.shape[1] <= _ALL_PAIRS:
+    if winners.shape[1] * rest.shape[1] <= _FEW_PAIRS:
         return _above(winners[:, :, None], rest[:, None, :], threshold).any(axis=0)
     # A hair less than asked: the bound is exact, the IoU itself is rounded.
     t = float(threshold) - 1e-5

@@ -223,6 +223,15 @@ def test_the_tiles_of_a_tiff_count_as_what_it_would_take_to_decode_it() -> None:
         decode_picture(b"II*\0\x08\0\0\0" + struct.pack("<H", len(fields)) + entries + bytes(4))
 
 
+def test_a_jpeg_of_a_thousand_scans_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(noise(), "JPEG", progressive=True)
+    assert decode_picture(content).width == 60
+    last_scan = content[content.rindex(b"\xff\xda") : -2]
+    monkeypatch.setattr(cv2, "imdecode", None)
+    with pytest.raises(PictureError, match="more than 50 scans"):
+        decode_picture(content[:-2] + last_scan * 1000 + content[-2:])
+
+
 def test_the_limit_of_pixels_is_the_callers_choice() -> None:
     content = encoded(noise(), "PNG")
     assert decode_picture(content, max_pixels=2400).width == 60
@@ -253,13 +262,15 @@ def test_a_name_no_file_system_accepts_is_a_picture_error(name: str) -> None:
 
 
 def test_opencv_stays_silent_and_keeps_its_log_level(capfd: pytest.CaptureFixture[str]) -> None:
-    before = cv2.utils.logging.getLogLevel()
-    floats = cv2.imencode(".tiff", np.full((8, 8, 3), 0.5, np.float32))[1].tobytes()
+    logging = getattr(cv2.utils, "logging", cv2)
+    before = logging.getLogLevel()
+    size = b"".join(struct.pack("<HHII", tag, 4, 1, 16) for tag in (256, 257))
+    broken = b"II*\0\x08\0\0\0" + struct.pack("<H", 2) + size + bytes(4)  # a size, and nowhere any pixels
 
     def decode_some() -> None:
         for _ in range(20):
             with pytest.raises(PictureError, match="cannot be decoded"):
-                decode_picture(floats)
+                decode_picture(broken)
 
     threads = [threading.Thread(target=decode_some) for _ in range(4)]
     for thread in threads:
@@ -267,7 +278,7 @@ def test_opencv_stays_silent_and_keeps_its_log_level(capfd: pytest.CaptureFixtur
     for thread in threads:
         thread.join()
     assert capfd.readouterr().err == ""
-    assert cv2.utils.logging.getLogLevel() == before
+    assert logging.getLogLevel() == before
 
 
 def test_mutated_pictures_end_in_a_picture_or_a_picture_error() -> None:

@@ -76,9 +76,9 @@ def test_an_unknown_name_gets_the_nearest_one_as_a_hint(typo, meant):
 
 
 NOT_IN_THE_FAMILY = (
-    ["", "S_", "3x3_KKConv", "3x3_KKConv_0", "3x3_KKConv_064", "3x5_MBV1Conv_8", "7x7_MBV1Conv_8", "3x3_MBConv5_8"]
-    + ["SE_3x3_KKConv_Mid_8", "S_SE_3x3_DKConv_8", "3x3_DKConv_Mid_8", "3x3_KKConv4_8", "SE_3x3_KKConv_16_8x40x40"]
-    + ["3x3_KKConv_8\n", "3x3_KKConv_٨", "S_Zero_8", "SE_Zero_8", "Zero_8_4x20x20", "3x3_BottleNeckConv4_6"]
+    *("", "S_", "3x3_KKConv", "3x3_KKConv_0", "3x3_KKConv_064", "3x5_MBV1Conv_8", "7x7_MBV1Conv_8", "3x3_MBConv5_8"),
+    *("SE_3x3_KKConv_Mid_8", "S_SE_3x3_DKConv_8", "3x3_DKConv_Mid_8", "3x3_KKConv4_8", "SE_3x3_KKConv_16_8x40x40"),
+    *("3x3_KKConv_8\n", "3x3_KKConv_٨", "S_Zero_8", "SE_Zero_8", "Zero_8_4x20x20", "3x3_BottleNeckConv4_6"),
 )
 
 

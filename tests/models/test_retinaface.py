@@ -116,9 +116,8 @@ def test_sides_that_32_does_not_divide_are_refused():
         tiny()(torch.zeros(1, 3, 60, 64))
 
 
-@pytest.mark.parametrize("name", ["face-small", "R12_V3_HS"])
-def test_a_traced_network_works_at_other_sizes(name):
-    net = built(name).eval()
+def test_a_traced_network_works_at_other_sizes():
+    net = built("R12_V3_HS").eval()
     with torch.no_grad():
         program = torch.export.export(
             net,

@@ -40,7 +40,7 @@ def seen_columns(output, strip):
 
 
 def positive(spec):
-    """A network in which every path has a positive gradient, so that nothing cancels and no maximum hides its rivals."""
+    """A network in which every path has a positive gradient: nothing cancels, no maximum hides its rivals."""
     net = build(spec).eval()
     if spec.backbone.maxpool:
         net.backbone.pool = nn.AvgPool2d(3, 2, 1)

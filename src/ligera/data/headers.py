@@ -18,6 +18,11 @@ __all__ = ["FORMATS", "Header", "read_header"]
 
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF or PNM"
 
+# Encoders write about ten passes over a progressive JPEG. A scan of 23 bytes costs as much time as a whole pass, so
+# a small file of thousands of them would keep a decoder busy for minutes.
+MAX_JPEG_SCANS = 50
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])", re.DOTALL)
+
 _TAG_WIDTH, _TAG_HEIGHT, _TAG_ORIENTATION, _TAG_EXTRA_SAMPLES = 256, 257, 274, 338
 _TAG_TILE_WIDTH, _TAG_TILE_HEIGHT = 322, 323
 
@@ -26,7 +31,8 @@ _TAG_TILE_WIDTH, _TAG_TILE_HEIGHT = 322, 323
 class Header:
     """What a file says of itself: ``width`` and ``height`` in px as stored, before any rotation.
 
-    ``alpha`` is whether it may be transparent; ``orientation`` the EXIF value 1 to 8 where the decoder leaves it to us.
+    ``alpha`` is whether it may be transparent and so is decoded unchanged; ``orientation`` the EXIF value 1 to 8, used
+    then, as the decoder turns only what it decodes as plain colour.
     ``decoded_pixels`` is what the decoder may allocate, which TIFF tiles can make larger than the picture.
     """
 
@@ -80,7 +86,18 @@ def _jpeg(content: bytes) -> Header:
         raise ValueError("is a JPEG without a frame")
     if content.rfind(b"\xff\xd9") < place:
         raise ValueError("is truncated: a JPEG without its end marker")
+    if _scan_count(content, place) > MAX_JPEG_SCANS:
+        raise ValueError(f"is a JPEG of more than {MAX_JPEG_SCANS} scans, made to keep a decoder busy")
     return Header("JPEG", *size)
+
+
+def _scan_count(content: bytes, place: int) -> int:
+    """Passes over the whole picture from the first scan header at ``place``, counted to just above the limit."""
+    count = 0
+    while count <= MAX_JPEG_SCANS and (match := _JPEG_MARKER.search(content, place)) and match[1] != b"\xd9":
+        count += match[1] == b"\xda"
+        place = match.end() + max(int.from_bytes(content[match.end() : match.end() + 2]), 2)
+    return count
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -137,7 +154,8 @@ def _webp(content: bytes) -> Header:
     if kind == b"VP8X":
         width, height = (int.from_bytes(data[place : place + 3], "little") + 1 for place in (4, 7))
         orientation = _webp_orientation(content) if data[0] & 0x08 else 1
-        return Header("WebP", width, height, bool(data[0] & 0x12), orientation)
+        # Flags: 0x10 transparent, 0x08 EXIF (older OpenCV ignores it, so ours to turn), 0x02 an animation.
+        return Header("WebP", width, height, bool(data[0] & 0x1A), orientation)
     if kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 1)
         return Header("WebP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1))

@@ -182,17 +182,22 @@ class _QuietOpenCV:
         self._level_before = 0
 
     def __enter__(self) -> None:
-        logging = cv2.utils.logging
         with self._lock:
             if self._depth == 0:
-                self._level_before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+                self._level_before = _set_log_level(0)
             self._depth += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._depth -= 1
             if self._depth == 0:
-                cv2.utils.logging.setLogLevel(self._level_before)
+                _set_log_level(self._level_before)
+
+
+def _set_log_level(level: int) -> int:
+    """Set OpenCV's log level (0 is silent) and return the one before."""
+    # The functions moved from cv2 to cv2.utils.logging after OpenCV 4.10.
+    return getattr(cv2.utils, "logging", cv2).setLogLevel(level)
 
 
 _quiet_opencv = _QuietOpenCV()

@@ -43,7 +43,7 @@ class FaceTask:
         self.dataset = FaceDataset(samples, weights, recipe, self.spec.priors)
         self.sampler: Sampler = FullSampler(weights, recipe.samples_per_epoch, recipe.seed)
         self._priors = torch.from_numpy(np.array(prior_boxes(recipe.side_px, recipe.side_px, self.spec.priors)))
-        self._validation = _decoded(recipe.validation)
+        self.validation = _decoded(recipe.validation)
 
     def network(self) -> nn.Module:
         return catalogue.build(self.spec)
@@ -60,10 +60,10 @@ class FaceTask:
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """AP at IoU 0.5 on the validation pictures at their own size, for each source folder and over all."""
-        if not self._validation:
+        if not self.validation:
             return {}
-        pairs = [(self.detect(network, picture), sample.targets) for sample, picture in self._validation]
-        groups = [sample.path.parent.name for sample, _ in self._validation]
+        pairs = [(self.detect(network, picture), sample.targets) for sample, picture in self.validation]
+        groups = [sample.path.parent.name for sample, _ in self.validation]
         scores = {"ap50": average_precision(pairs).ap}
         for group in sorted(set(groups)):
             part = [pair for pair, own in zip(pairs, groups, strict=True) if own == group]

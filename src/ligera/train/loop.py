@@ -20,7 +20,8 @@ from accelerate import Accelerator
 from torch import nn
 
 from ligera.train.average import MovingAverage
-from ligera.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from ligera.train.batchnorm import over_processes
+from ligera.train.checkpoint import load_checkpoint, save_checkpoint, save_weights, write_whole
 from ligera.train.faces import FaceTask
 from ligera.train.loading import loader
 from ligera.train.recipe import Recipe
@@ -50,6 +51,7 @@ class Training:
         self.accelerator = Accelerator(mixed_precision="no" if recipe.precision == "fp32" else recipe.precision)
         network = task.network().to(self.accelerator.device, memory_format=torch.channels_last)
         self.average = MovingAverage(network, recipe.ema_decay)
+        network = over_processes(network)
         self.network, self.optimizer = self.accelerator.prepare(network, _optimizer(network, recipe))
         self.history: list[dict[str, Any]] = []
         self.progress = Progress()
@@ -60,6 +62,8 @@ class Training:
         self._bare().load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         self.task.sampler.restore(state["sampler"])
         self.history = state["history"]
         self.progress = Progress(**state["progress"])
@@ -157,13 +161,14 @@ class Training:
             "network": self._bare().state_dict(),
             "average": self.average.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
             "sampler": self.task.sampler.state(),
             "history": self.history,
             "progress": {"epoch": self.progress.epoch, "step": self.progress.step, "total": self.progress.total},
         }
         save_checkpoint(self.folder, state)
         text = "".join(json.dumps(row) + "\n" for row in self.history)
-        (self.folder / "history.jsonl").write_text(text)
+        write_whole(self.folder / "history.jsonl", lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

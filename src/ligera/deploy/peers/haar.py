@@ -1,7 +1,7 @@
 """The boosted cascade of Haar features (Viola and Jones 2001) as OpenCV ships it: face and box, no landmarks.
 
-A cascade has no probability. Its score here is the number of neighbouring windows that agreed, n / (n + 3): 0.5 is
-OpenCV's usual ``minNeighbors=3``.
+A cascade has no probability. Its score here comes from the n neighbouring windows that agreed, as n / (n + 3): above 0.5
+is what OpenCV's usual ``minNeighbors=3`` accepts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Haar"]
 CASCADE = "haarcascade_frontalface_default.xml"
 SCALE_STEP = 1.1
 USUAL_NEIGHBOURS = 3
-GROUP_EPS = 0.2
+SCORE = 0.5
 
 
 class Haar:
@@ -55,11 +55,16 @@ class Haar:
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         if (rows, columns) != (height, width):
             grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
-        grey = cv2.equalizeHist(grey)
-        found, counts = self._cascade.detectMultiScale2(grey, scaleFactor=SCALE_STEP, minNeighbors=0)
-        if not len(found):
+        found, counts = self._cascade.detectMultiScale2(grey, scaleFactor=SCALE_STEP, minNeighbors=1)
+        if len(found) == 0:
             return Detections(np.zeros((0, 4)), np.zeros(0))
-        return found, counts
+        agreed = np.asarray(counts, np.float32).reshape(-1)
+        scores = agreed / (agreed + USUAL_NEIGHBOURS)
+        corners = np.asarray(found, np.float32)
+        corners[:, 2:] += corners[:, :2]
+        boxes = corners * np.tile(np.array([width / columns, height / rows], np.float32), 2)
+        order = np.argsort(-scores, kind="stable")
+        return Detections(boxes, scores).take(order[scores[order] > (SCORE if score is None else score)])
 
     def close(self) -> None:
         """Nothing to free before the object goes."""

@@ -36,7 +36,7 @@ class RetinaFacePeer:
     @classmethod
     def load(cls, path: Path, *, threads: int | None = None) -> RetinaFacePeer:
         runtime = open_runtime(path, threads=threads)
-        widths = sorted(shape[-1] for shape in runtime.outputs.values() if shape and isinstance(shape[-1], int))
+        widths = sorted(shape[-1] for shape in runtime.output_shapes.values() if shape and shape[-1])
         if widths != sorted(PARTS):
             raise ModelError(f"{path}: is no RetinaFace model, its outputs have {widths} columns, not 2, 4 and 10")
         return cls(runtime)

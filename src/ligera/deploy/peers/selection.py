@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from ligera.boxes import clip, nms
@@ -15,12 +17,13 @@ MAX_CANDIDATES = 5000
 MAX_DETECTIONS = 750
 
 
-def open_network(path, threads: int | None, outputs: tuple[str, ...], kind: str) -> Runtime:
+def open_network(path: Path, threads: int | None, outputs: tuple[str, ...], kind: str) -> Runtime:
     """The ONNX file in a runtime; ``ModelError`` when it lacks one of ``outputs``."""
     runtime = open_runtime(path, threads=threads)
-    missing = [name for name in outputs if name not in runtime.outputs]
+    missing = [name for name in outputs if name not in runtime.output_shapes]
     if missing:
-        raise ModelError(f"{path}: is no {kind} model, it has no output {missing[0]!r} (it has {', '.join(runtime.outputs)})")
+        there = ", ".join(list(runtime.output_shapes)[:6])
+        raise ModelError(f"{path}: is no {kind} model, it has no output {missing[0]!r} (it has {there})")
     return runtime
 
 

@@ -35,7 +35,7 @@ class UltraLight:
     @classmethod
     def load(cls, path: Path, *, threads: int | None = None) -> UltraLight:
         runtime = open_network(path, threads, ("scores", "boxes"), "Ultra-Light")
-        height, width = runtime.input_size
+        height, width = runtime.input_shape[2:]
         if height is None or width is None:
             raise ModelError(f"{path}: is no Ultra-Light model, its input has no fixed size")
         return cls(runtime, (height, width))

@@ -18,12 +18,15 @@ class Runtime(Protocol):
 
     ``run`` takes one batch, laid out as the bundle's ``Preprocess`` says, and returns its outputs by name. ``metadata``
     is the model file's custom metadata, ``threads`` how many one run uses, ``device`` what it runs on, in words.
+    ``input_shape`` and ``output_shapes`` hold ``None`` for sides that the file leaves open.
     """
 
     name: str
     device: str
     threads: int
     metadata: Mapping[str, str]
+    input_shape: tuple[int | None, ...]
+    output_shapes: Mapping[str, tuple[int | None, ...]]
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -15,6 +16,8 @@ class MockRuntime:
     name = "mock"
     device = "none"
     threads = 1
+    input_shape: tuple[int | None, ...] = (None, 3, None, None)
+    output_shapes: Mapping[str, tuple[int | None, ...]] = MappingProxyType({})
 
     def __init__(
         self, answer: Callable[[np.ndarray], dict[str, np.ndarray]], metadata: Mapping[str, str] | None = None

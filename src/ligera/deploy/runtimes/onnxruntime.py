@@ -54,8 +54,11 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise ModelError(f"{where}: cannot be loaded as an ONNX model ({_reason(error)})") from None
-        self._input = self._session.get_inputs()[0].name
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        entry = self._session.get_inputs()[0]
+        self._input = entry.name
+        self.input_shape = _sides(entry.shape)
+        self.output_shapes = {output.name: _sides(output.shape) for output in self._session.get_outputs()}
+        self._outputs = list(self.output_shapes)
         self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
@@ -71,6 +74,11 @@ class OnnxRuntime:
     def close(self) -> None:
         """Free the session; the runtime cannot run afterwards."""
         del self._session
+
+
+def _sides(shape: list[int | str | None]) -> tuple[int | None, ...]:
+    """A shape with ``None`` where the file only gives a side's name."""
+    return tuple(side if isinstance(side, int) else None for side in shape)
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,118 @@
+"""What ``detect`` leaves behind: a row per picture, annotated pictures and videos, crops.
+
+In: shots and what was found in them. Out: JSON-ready rows and, where a folder is given, files in it, each whole or not
+there; ``detections.jsonl`` keeps every row written before an interrupt.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ligera.deploy.drawing import crop, draw
+from ligera.deploy.files import JsonLines, write_bytes
+from ligera.deploy.sources import Shot, VideoFormat
+from ligera.errors import DataError
+from ligera.records import Detections
+
+__all__ = ["Result", "ResultFolder"]
+
+JPEG_QUALITY = 92
+VIDEO_CODEC = "mp4v"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A shot and what was found in it in ``duration_ms``; ``found`` is ``None`` where the shot has an error."""
+
+    shot: Shot
+    found: Detections | None
+    duration_ms: float = 0.0
+
+    def row(self) -> dict[str, Any]:
+        """The contract's JSON: ``path, width, height, detections``, or ``path, error``; frames add their number."""
+        row: dict[str, Any] = {"path": self.shot.source.name}
+        if self.shot.frame is not None:
+            row["frame"] = self.shot.frame
+        picture = self.shot.picture
+        if self.found is None or picture is None:
+            return row | {"error": str(self.shot.error)}
+        return row | {"width": picture.width, "height": picture.height, "detections": self.found.rows()}
+
+
+class ResultFolder:
+    """Writes results into ``folder``; use it in a ``with`` block."""
+
+    def __init__(self, folder: Path, *, crops: bool = False) -> None:
+        self.folder = folder
+        self._crops = crops
+        self._lines = JsonLines(folder / "detections.jsonl")
+        self._videos: dict[PurePath, _Video] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> ResultFolder:
+        self._stack.enter_context(self._lines)
+        return self
+
+    def add(self, result: Result) -> None:
+        self._lines.write(result.row())
+        shot = result.shot
+        if result.found is None or shot.picture is None:
+            return
+        pixels = shot.picture.pixels
+        if shot.video:
+            self._video(shot.source.target, shot.video).write(draw(pixels, result.found))
+        else:
+            write_bytes(self.folder / f"{shot.source.target}.jpg", _jpeg(draw(pixels, result.found)))
+        if self._crops:
+            stem = shot.source.target if shot.frame is None else PurePath(f"{shot.source.target}-{shot.frame:06d}")
+            for number, box in enumerate(result.found.boxes, start=1):
+                write_bytes(self.folder / "crops" / f"{stem}-{number}.jpg", _jpeg(crop(pixels, box)))
+
+    def _video(self, target: PurePath, form: VideoFormat) -> _Video:
+        if target not in self._videos:
+            self._videos[target] = self._stack.enter_context(_Video(self.folder / f"{target}.mp4", form))
+        return self._videos[target]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
+class _Video:
+    """An MP4 being written under a temporary name; on leaving it gets its own, with the frames there are."""
+
+    def __init__(self, path: Path, form: VideoFormat) -> None:
+        self._path, self._form = path, form
+        self._part = path.with_name(f".{path.stem}.part.mp4")
+
+    def __enter__(self) -> _Video:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        codec = cv2.VideoWriter.fourcc(*VIDEO_CODEC)
+        size = (self._form.width, self._form.height)
+        self._writer = cv2.VideoWriter(str(self._part), codec, self._form.fps, size)
+        if not self._writer.isOpened():
+            raise DataError(f"{self._path}: no video can be written there with this OpenCV; use --json instead")
+        return self
+
+    def write(self, pixels: np.ndarray) -> None:
+        self._writer.write(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.release()
+        if self._part.is_file():
+            self._part.replace(self._path)
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    encoded, content = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not encoded:
+        raise DataError(f"a picture of {pixels.shape[1]} x {pixels.shape[0]} px cannot be written as JPEG")
+    return content.tobytes()
