@@ -1,7 +1,7 @@
 """Detections drawn into a copy of their picture, readable from thumbnails to camera originals.
 
-In: ``(H, W, 3)`` uint8 RGB and ``Detections``. Out: the same, drawn. Sizes follow the picture; every stroke has a dark
-rim so that it shows on any ground; numbers are left out where they would cover more than they tell.
+In: ``(H, W, 3)`` uint8 RGB and ``Detections``. Out: the same, drawn. Sizes follow the picture; strokes have a dark
+rim so that they show on any ground; numbers are left out where they would cover more than they tell.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ RIM = (20, 20, 20)
 BOX = (90, 230, 120)
 INK = (10, 40, 15)
 POINTS = ((255, 120, 60), (70, 160, 255), (255, 220, 60), (255, 120, 200), (180, 120, 255))
+RIMMED_FROM_PX = 24
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 # OpenCV's simplex capitals are this high at scale 1.
 FONT_HEIGHT_PX = 22.0
@@ -29,9 +30,10 @@ def draw(pixels: np.ndarray, found: Detections, *, scores: bool = True) -> np.nd
     stroke = max(1, round(side / 500))
     for i in range(len(found) - 1, -1, -1):
         x1, y1, x2, y2 = (round(float(value)) for value in found.boxes[i])
-        # A thick frame would hide a small face.
+        # A thick frame with a rim would hide a small face.
         own = min(stroke, max(1, round((x2 - x1) / 16)))
-        cv2.rectangle(picture, (x1, y1), (x2, y2), RIM, own + 2, cv2.LINE_AA)
+        if x2 - x1 >= RIMMED_FROM_PX:
+            cv2.rectangle(picture, (x1, y1), (x2, y2), RIM, own + 2, cv2.LINE_AA)
         cv2.rectangle(picture, (x1, y1), (x2, y2), BOX, own, cv2.LINE_AA)
         if found.landmarks is not None:
             _draw_points(picture, found.landmarks[i], max(1, round((x2 - x1) / 30)))

@@ -57,7 +57,8 @@ class JsonLines:
         return self
 
     def write(self, row: Mapping[str, Any]) -> None:
-        line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        # ASCII, as file names may hold bytes that are no text, which JSON can only say escaped
+        line = (json.dumps(row) + "\n").encode("ascii")
         file = self._opened()
         written = 0
         while written < len(line):

@@ -24,6 +24,7 @@ from ligera.records import Detections
 __all__ = ["Result", "ResultFolder"]
 
 JPEG_QUALITY = 92
+JPEG_MAX_SIDE_PX = 65_500
 VIDEO_CODEC = "mp4v"
 
 
@@ -69,11 +70,11 @@ class ResultFolder:
         if shot.video:
             self._video(shot.source.target, shot.video).write(draw(pixels, result.found))
         else:
-            write_bytes(self.folder / f"{shot.source.target}.jpg", _jpeg(draw(pixels, result.found)))
+            _write_picture(self.folder / shot.source.target, draw(pixels, result.found))
         if self._crops:
             stem = shot.source.target if shot.frame is None else PurePath(f"{shot.source.target}-{shot.frame:06d}")
             for number, box in enumerate(result.found.boxes, start=1):
-                write_bytes(self.folder / "crops" / f"{stem}-{number}.jpg", _jpeg(crop(pixels, box)))
+                _write_picture(self.folder / "crops" / f"{stem}-{number}", crop(pixels, box))
 
     def _video(self, target: PurePath, form: VideoFormat) -> _Video:
         if target not in self._videos:
@@ -111,8 +112,11 @@ class _Video:
             self._part.replace(self._path)
 
 
-def _jpeg(pixels: np.ndarray) -> bytes:
-    encoded, content = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+def _write_picture(path: PurePath, pixels: np.ndarray) -> None:
+    """``pixels`` as JPEG, or PNG where a side is longer than JPEG allows; ``path`` is without suffix."""
+    suffix = ".jpg" if max(pixels.shape[:2]) <= JPEG_MAX_SIDE_PX else ".png"
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    encoded, content = cv2.imencode(suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not encoded:
-        raise DataError(f"a picture of {pixels.shape[1]} x {pixels.shape[0]} px cannot be written as JPEG")
-    return content.tobytes()
+        raise DataError(f"{path}{suffix}: a picture of {pixels.shape[1]} x {pixels.shape[0]} px cannot be written")
+    write_bytes(Path(f"{path}{suffix}"), content.tobytes())

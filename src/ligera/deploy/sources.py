@@ -7,7 +7,7 @@ that cannot be read never stops the rest.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -93,14 +93,14 @@ def _expand(source: str) -> Iterator[PlannedSource]:
 
 def _apart(planned: list[PlannedSource]) -> list[PlannedSource]:
     """The same with a number behind each target that another one already has: ``a/1.jpg`` and ``b/1.jpg``, given singly."""
-    taken: set[PurePath] = set()
+    numbers: dict[PurePath, int] = {}
     out = []
     for entry in planned:
-        target, number = entry.target, 2
-        while target in taken:
-            target = entry.target.with_name(f"{entry.target.name}-{number}")
-            number += 1
-        taken.add(target)
+        target = entry.target
+        while target in numbers:
+            numbers[entry.target] += 1
+            target = entry.target.with_name(f"{entry.target.name}-{numbers[entry.target]}")
+        numbers[target] = 1
         out.append(PlannedSource(entry.kind, entry.name, target, entry.error))
     return out
 
@@ -114,19 +114,25 @@ def shots(planned: Iterable[PlannedSource]) -> Iterator[Shot]:
             entry, reading = waiting.pop(0)
             if entry.kind in ("video", "camera"):
                 yield from _frames(entry)
+            elif entry.kind == "stdin":
+                # Not in the pool: a thread that waits for a pipe could not be interrupted.
+                yield _shot(entry, _read_stdin)
             else:
                 yield reading.result()
             waiting += [(later, pool.submit(_read, later)) for later in islice(entries, 1)]
 
 
 def _read(entry: PlannedSource) -> Shot:
-    if entry.error or entry.kind in ("video", "camera"):
+    if entry.error or entry.kind != "picture":
         return Shot(entry, error=entry.error)
+    return _shot(entry, lambda: read_picture(entry.name))
+
+
+def _shot(entry: PlannedSource, read: Callable[[], Picture]) -> Shot:
     try:
-        picture = _read_stdin() if entry.kind == "stdin" else read_picture(entry.name)
+        return Shot(entry, read())
     except PictureError as error:
         return Shot(entry, error=error)
-    return Shot(entry, picture)
 
 
 def _read_stdin() -> Picture:

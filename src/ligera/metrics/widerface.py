@@ -78,10 +78,8 @@ def evaluate(
     missing = sum(rows is None for rows in present)
     entries = sum(len(event) for event in detections.values())
     if entries and missing == len(pictures):
-        raise DataError(
-            f"{ground_truth.source}: none of its pictures is among the detections, which begin with "
-            f"{next(f'{event}/{name}' for event, names in detections.items() for name in names)}; wrong set or event names?"
-        )
+        first = next(f"{event}/{name}" for event, names in detections.items() for name in names)
+        raise DataError(f"{ground_truth.source}: lists none of the pictures detected in, of which {first} is one")
     found = _match(pictures, [_checked(p, rows) for p, rows in zip(pictures, present, strict=True)])
     ap = {}
     for setting in SETTINGS:
@@ -130,23 +128,25 @@ def _normalised(parts: list[np.ndarray]) -> np.ndarray:
 
 def _face_of(rows: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """The face that each detection overlaps most, ``(N,)``, or -1 where that is less than the IoU threshold."""
-    x, y, wide, high = rows.T[:4, :, None]
-    own_x, own_y, own_wide, own_high = boxes.T
-    overlap = np.minimum(x + wide, own_x + own_wide)
-    overlap -= np.maximum(x, own_x)
-    overlap += 1
-    tall = np.minimum(y + high, own_y + own_high)
-    tall -= np.maximum(y, own_y)
-    tall += 1
-    apart = (overlap <= 0) | (tall <= 0)
-    overlap *= tall
-    union = (x + wide - x + 1) * (y + high - y + 1) + (own_x + own_wide - own_x + 1) * (own_y + own_high - own_y + 1)
-    union -= overlap
-    overlap /= union
+    x1, y1, wide, high = np.ascontiguousarray(rows.T[:4])
+    x2, y2 = x1 + wide, y1 + high
+    face_x1, face_y1, face_wide, face_high = boxes.T[:, :, None]
+    face_x2, face_y2 = face_x1 + face_wide, face_y1 + face_high
+    # Sums in the official order, so that an IoU of exactly one half falls on the same side.
+    with np.errstate(all="ignore"):
+        overlap = np.minimum(x2, face_x2) - np.maximum(x1, face_x1)
+        overlap += 1
+        tall = np.minimum(y2, face_y2) - np.maximum(y1, face_y1)
+        tall += 1
+        apart = (overlap <= 0) | (tall <= 0)
+        overlap *= tall
+        union = (x2 - x1 + 1) * (y2 - y1 + 1) + (face_x2 - face_x1 + 1) * (face_y2 - face_y1 + 1)
+        union -= overlap
+        overlap /= union
     overlap[apart] = 0
     face = np.full(len(rows), -1)
-    reached = np.flatnonzero((overlap >= IOU_THRESHOLD).any(axis=1))
-    face[reached] = overlap[reached].argmax(axis=1)
+    reached = np.flatnonzero((overlap >= IOU_THRESHOLD).any(axis=0))
+    face[reached] = overlap[:, reached].argmax(axis=0)
     return face
 
 

@@ -7,7 +7,6 @@ one line ``x y w h score`` each, corner and sides in px of the original picture.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +64,10 @@ def write_dump(dump_dir: str | Path, detections: Mapping[str, Mapping[str, np.nd
     for event, pictures in detections.items():
         (folder / event).mkdir(parents=True, exist_ok=True)
         for name, rows in pictures.items():
-            lines = [name, str(len(rows)), *("%.9g %.9g %.9g %.9g %.9g" % tuple(row) for row in rows), ""]
+            lines = [name, str(len(rows)), *(" ".join([f"{value:.9g}" for value in row]) for row in rows), ""]
             partial = folder / event / f".{name}.part"
             partial.write_text("\n".join(lines), encoding="utf-8")
-            os.replace(partial, folder / event / f"{name}.txt")
+            partial.replace(folder / event / f"{name}.txt")
     return sum(len(pictures) for pictures in detections.values())
 
 

@@ -147,7 +147,7 @@ def _mask(file: Path, where: str, cell: Any, faces: int) -> np.ndarray:
     mask = np.zeros(faces, dtype=bool)
     if not len(numbers):
         return mask
-    if not (1 <= numbers.min() and numbers.max() <= faces):
+    if numbers.min() < 1 or numbers.max() > faces:
         raise DataError(f"{file}: {where}: expected face numbers 1 to {faces}, got {numbers.min()} to {numbers.max()}")
     mask[numbers.astype(np.int64) - 1] = True
     if np.count_nonzero(mask) != len(numbers):

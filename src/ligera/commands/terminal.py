@@ -1,0 +1,64 @@
+"""What commands say and how: results on standard output, progress and trouble on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+__all__ = ["complain", "print_json", "print_table", "say", "with_progress"]
+
+Item = TypeVar("Item")
+LIVE_AFTER = 3
+
+
+def say(text: str = "") -> None:
+    """One line of result."""
+    print(text)
+
+
+def complain(text: str) -> None:
+    """One line about trouble or progress."""
+    print(" ".join(text.split("\n")), file=sys.stderr)
+
+
+def print_json(row: Any) -> None:
+    """One line of JSON, out at once, so that a reader at the other end of a pipe need not wait."""
+    print(json.dumps(row), flush=True)
+
+
+def with_progress(items: Iterable[Item], total: int | None, what: str) -> Iterator[Item]:
+    """The items themselves, with a bar on standard error where that is a terminal and there is something to wait for."""
+    if not sys.stderr.isatty() or (total is not None and total < LIVE_AFTER):
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        for item in items:
+            yield item
+            bar.advance(task)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+    """A table as wide as it needs to be; the first ``left`` columns hold words, the rest numbers.
+
+    Plain text in columns, so that it can be pasted, cut and compared.
+    """
+    widths = [max(len(str(row[i])) for row in (header, *rows)) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            str(cell).ljust(width) if i < left else str(cell).rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "  ".join(padded).rstrip()
+
+    print(line(header))
+    print("  ".join("-" * width for width in widths))
+    for row in rows:
+        print(line(row))
