@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from ligera import __version__
+from ligera.commands.bench import bench
 from ligera.commands.detect import detect
 from ligera.commands.terminal import complain
 from ligera.errors import LigeraError
@@ -29,7 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(detect)
+for verb in (detect, bench):
+    app.command()(verb)
 
 
 def _version(wanted: bool) -> None:
@@ -69,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(f"{error.filename or 'a file'}: {_os_reason(error)}", 2)
     except Exception as error:
         return _fail(
-            f"this is a bug, please report it with the output of LIGERA_DEBUG=1: {type(error).__name__}: {error}", 1
+            f"{type(error).__name__}: {error} - this is a bug; please report it, with what LIGERA_DEBUG=1 shows", 1
         )
 
 

@@ -50,7 +50,7 @@ class Tally:
 def detect(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Picture, folder, glob, video file, camera index, or - for stdin."),
+        typer.Argument(metavar="SOURCE", help="Picture, folder, glob, video file, camera index, or - for stdin."),
     ],
     model: Annotated[
         str, typer.Option("--model", "-m", help="Built-in name, bundle file, or KIND:FILE of another maker's detector.")
@@ -85,7 +85,7 @@ def detect(
     detector = Detector.load(model, threads=threads, runtime=runtime)
     folder = out
     if folder is None and (save_crops or not as_json):
-        folder = new_run_folder(Path("runs"), "detect", planned[0].target.name)
+        folder = new_run_folder(Path("runs"), "detect", _run_name(sources[0]))
     options = {"score": score, "max_side": max_side, "tile": tile}
     tally, interrupted = Tally(), False
     with ExitStack() as stack:
@@ -104,6 +104,12 @@ def detect(
     if interrupted:
         complain("ligera: interrupted")
     raise typer.Exit(130 if interrupted else 2 if tally.failed else 0)
+
+
+def _run_name(source: str) -> str:
+    if source == "-":
+        return "stdin"
+    return f"camera{source}" if source.isdigit() else Path(source).resolve().stem
 
 
 def _open(stack: ExitStack, folder: Path | None, crops: bool) -> ResultFolder | None:

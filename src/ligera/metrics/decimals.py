@@ -38,21 +38,21 @@ def parse_rows(text: bytes, columns: int) -> np.ndarray | None:
 
 def _values(letters: np.ndarray, start: np.ndarray, length: np.ndarray, columns: int) -> np.ndarray | None:
     """Digit by digit over all numbers at once; ``letters`` runs past the last start by the longest number."""
-    whole = np.zeros(len(start), dtype=np.int64)
-    digits = np.zeros(len(start), dtype=np.int8)
-    point = np.zeros(len(start), dtype=np.int8)
-    decimals = np.zeros(len(start), dtype=np.int64)
+    length = length.astype(np.int8)
+    whole = np.zeros(len(start))
+    digits, points, decimals = (np.zeros(len(start), dtype=np.int8) for _ in range(3))
     minus = letters[start] == _MINUS
     for place in range(int(length.max())):
         letter = letters[place:][start]
         inside = length > place
-        value = letter - _ZERO
-        is_digit = (value < 10) & inside
-        np.copyto(whole, whole * 10 + value, where=is_digit)
+        points += (letter == _POINT) & inside
+        letter -= _ZERO
+        is_digit = (letter < 10) & inside
+        whole *= is_digit * np.uint8(9) + np.uint8(1)
+        whole += letter * is_digit
         digits += is_digit
-        decimals += is_digit & (point > 0)
-        point += (letter == _POINT) & inside
-    plain = (digits + point + minus == length) & (digits > 0) & (digits <= _MOST_DIGITS) & (point <= 1)
+        decimals += is_digit & (points > 0)
+    plain = (digits + points + minus == length) & (digits > 0) & (digits <= _MOST_DIGITS) & (points <= 1)
     if not plain.all():
         return None
     values = whole / _POWERS[decimals]

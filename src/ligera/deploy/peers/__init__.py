@@ -53,7 +53,7 @@ def _retinaface(path: Path | None, threads: int | None) -> Engine:
 def _haar(path: Path | None, threads: int | None) -> Engine:
     from ligera.deploy.peers.haar import Haar
 
-    return Haar.load(path, threads=threads)
+    return Haar.load(path)
 
 
 def _dlib(path: Path | None, threads: int | None) -> Engine:

@@ -34,8 +34,8 @@ class Haar:
         self._cascade = cascade
 
     @classmethod
-    def load(cls, path: Path | None, *, threads: int | None = None) -> Haar:
-        """OpenCV's own threads are set for the whole process where ``threads`` is given."""
+    def load(cls, path: Path | None) -> Haar:
+        """The cascade in ``path``. It runs on OpenCV's own threads (``cv2.setNumThreads``)."""
         path = path or Path(cv2.data.haarcascades) / CASCADE
         if not path.is_file():
             raise ModelError(f"{path}: no such cascade file")
@@ -45,8 +45,6 @@ class Haar:
             cascade = None
         if cascade is None or cascade.empty():
             raise ModelError(f"{path}: is no cascade that OpenCV can read; expected an XML such as {CASCADE}")
-        if threads is not None:
-            cv2.setNumThreads(threads)
         return cls(cascade)
 
     def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:

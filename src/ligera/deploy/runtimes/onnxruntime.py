@@ -5,26 +5,16 @@ In: an ONNX file or its bytes, then batches. Out: every output by its name.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
+from ligera.deploy.runtimes.threads import default_threads
 from ligera.errors import ModelError
 
-__all__ = ["OnnxRuntime", "available_threads"]
-
-# Networks of a few hundred thousand weights gain nothing from more threads than this, and starve their neighbours.
-MOST_THREADS_BY_DEFAULT = 4
-
-
-def available_threads() -> int:
-    """Cores that this process may use, which a container or ``taskset`` may have made fewer than the machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+__all__ = ["OnnxRuntime"]
 
 
 class OnnxRuntime:
@@ -42,7 +32,7 @@ class OnnxRuntime:
             raise ModelError(f"{where}: no such model file")
         if threads is not None and threads < 1:
             raise ModelError(f"threads: expected 1 or more, got {threads}")
-        self.threads = threads or min(available_threads(), MOST_THREADS_BY_DEFAULT)
+        self.threads = threads or default_threads()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = self.threads

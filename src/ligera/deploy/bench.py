@@ -1,0 +1,247 @@
+"""What a detector costs on this machine: decoded picture in, boxes out, and the network alone within it.
+
+Each model lives in a process of its own (see ``bench_worker``); the processes take turns in an order that rotates, so
+that whatever drifts meets all alike. Out: a :class:`BenchReport` whose every figure says how it came about, and
+``reasons`` why it must not be quoted where the machine was not quiet (see ``noise``).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ligera.deploy.bench_worker import Job
+from ligera.deploy.figures import Figure, quantile_figure
+from ligera.deploy.hardware import inspect_hardware
+from ligera.deploy.noise import NoiseMeter
+from ligera.errors import LigeraError, MissingExtra, ModelError, UsageError
+
+__all__ = ["BenchReport", "BenchRow", "bench", "overhead_share"]
+
+RUNS_PER_ROUND = 10
+COLD_STARTS = 3
+WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRow:
+    """One model's figures by name: ``p50_ms, p95_ms, p99_ms, network_p50_ms, overhead_share, pictures_per_s,
+    cold_start_ms, peak_mb`` and, beside another model, ``ratio`` (its time over that one's)."""
+
+    model: str
+    runtime: str | None
+    found: int
+    figures: dict[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """All rows; ``reasons`` is empty exactly where the figures may be quoted."""
+
+    rows: tuple[BenchRow, ...]
+    versus: str | None
+    width: int
+    height: int
+    picture: str
+    processor: str
+    reasons: tuple[str, ...]
+
+    @property
+    def quotable(self) -> bool:
+        return not self.reasons
+
+    def as_dict(self, *, force: bool = False) -> dict[str, Any]:
+        """Ready for JSON; figures are withheld (null) where they may not be quoted, unless forced."""
+        show = self.quotable or force
+        rows = [
+            {
+                "model": row.model,
+                "runtime": row.runtime,
+                "found": row.found,
+                "figures": {name: figure.as_dict() for name, figure in row.figures.items()} if show else None,
+            }
+            for row in self.rows
+        ]
+        return {
+            "quotable": self.quotable,
+            "reasons": list(self.reasons),
+            "processor": self.processor,
+            "input": {"width": self.width, "height": self.height, "picture": self.picture},
+            "versus": self.versus,
+            "models": rows,
+        }
+
+
+@dataclass(slots=True)
+class _Times:
+    """Milliseconds of one model, a list for each round."""
+
+    total: list[list[float]] = field(default_factory=list)
+    network: list[list[float]] = field(default_factory=list)
+    cold_start: list[float] = field(default_factory=list)
+    peak_mb: float | None = None
+    found: int = 0
+
+
+def bench(
+    models: Sequence[str],
+    *,
+    versus: str | None = None,
+    width: int = 640,
+    height: int = 480,
+    threads: int | None = None,
+    runs: int = 200,
+    runtime: str = "onnxruntime",
+    picture: str | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> BenchReport:
+    """Time ``models`` and, beside each, ``versus``, ``runs`` detections each, one picture at a time.
+
+    ``picture`` is resized to ``width`` x ``height`` px; without one a synthetic picture is used, in which a network
+    finds nothing and decoding is as cheap as it gets. ``progress`` hears how many rounds of how many are done. Raises
+    ``ModelError`` for a model that cannot be loaded and ``UsageError`` for options out of range.
+    """
+    if min(width, height) < 32 or runs < RUNS_PER_ROUND:
+        raise UsageError(f"bench: expected sides of 32 px or more and {RUNS_PER_ROUND} runs or more")
+    names = list(dict.fromkeys([*models, *([versus] if versus else [])]))
+    jobs = {name: Job(name, width, height, threads, runtime, picture) for name in names}
+    times = {name: _Times() for name in names}
+    for _ in range(COLD_STARTS - 1):
+        for name, job in jobs.items():
+            with _Worker(job) as worker:
+                times[name].cold_start.append(worker.started_ms)
+    workers: dict[str, _Worker] = {}
+    try:
+        for name, job in jobs.items():
+            workers[name] = _Worker(job)
+            times[name].cold_start.append(workers[name].started_ms)
+        noise = NoiseMeter(threads=max(worker.ready["threads"] or 1 for worker in workers.values()))
+        _take_turns(workers, times, noise, -(-runs // RUNS_PER_ROUND), progress)
+        for name, worker in workers.items():
+            times[name].peak_mb = worker.ask(None)["peak_mb"]
+        ready = {name: worker.ready for name, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.close()
+    rows = tuple(_row(name, times, ready[name], versus) for name in names)
+    shown = picture or "synthetic, nothing to find"
+    return BenchReport(rows, versus, width, height, shown, inspect_hardware().processor, noise.reasons())
+
+
+def _take_turns(
+    workers: dict[str, _Worker],
+    times: dict[str, _Times],
+    noise: NoiseMeter,
+    rounds: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    noise.start()
+    names = list(workers)
+    for number in range(rounds):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            noise.calibrate()
+            answer = workers[name].ask(RUNS_PER_ROUND)
+            noise.add_own(answer["cpu_s"])
+            times[name].total.append(answer["total_ms"])
+            times[name].network.append([ms for ms in answer["network_ms"] if ms is not None])
+            times[name].found = answer["found"]
+        progress(number + 1, rounds)
+    noise.stop()
+
+
+def overhead_share(total_ms: Sequence[float], network_ms: Sequence[float]) -> list[float]:
+    """Of each run, the part of its time that was not the network's (0 to 1)."""
+    return [1 - network / total for total, network in zip(total_ms, network_ms, strict=True)]
+
+
+def _row(name: str, times: dict[str, _Times], ready: dict[str, Any], versus: str | None) -> BenchRow:
+    own = times[name]
+    device, threads = ready["device"], ready["threads"]
+    place: dict[str, Any] = {"device": device, "threads": threads}
+    figures = {
+        f"p{round(q * 100)}_ms": quantile_figure(own.total, q, unit="ms", **place) for q in (0.5, 0.95, 0.99)
+    }
+    figures["network_p50_ms"] = quantile_figure(own.network, 0.5, unit="ms", **place)
+    pairs = zip(own.total, own.network, strict=True)
+    shares = [overhead_share(total, network) for total, network in pairs if network]
+    figures["overhead_share"] = quantile_figure(shares, 0.5, unit="1", **place)
+    rates = [[1e3 * len(part) / sum(part)] for part in own.total]
+    figures["pictures_per_s"] = quantile_figure(rates, 0.5, unit="1/s", **place)
+    cold = np.array(own.cold_start)
+    spread = (float(cold.min()), float(cold.max()))
+    figures["cold_start_ms"] = Figure(float(np.median(cold)), "ms", "measured", device, threads, len(cold), spread)
+    source = "unknown" if own.peak_mb is None else "measured"
+    figures["peak_mb"] = Figure(own.peak_mb, "MB", source, device, threads, int(own.peak_mb is not None))
+    if versus is not None and name != versus:
+        others = times[versus].total
+        ratios = [[float(np.median(a) / np.median(b))] for a, b in zip(own.total, others, strict=True)]
+        figures["ratio"] = quantile_figure(ratios, 0.5, unit="1", **place)
+    return BenchRow(name, ready["runtime"], own.found, figures)
+
+
+class _Worker:
+    """One measured process; ``started_ms`` is from before it was made to after its first detection."""
+
+    def __init__(self, job: Job) -> None:
+        command = [sys.executable, "-m", "ligera.deploy.bench_worker", job.to_json()]
+        started = time.perf_counter()
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            self.ready = self._read(job.model)
+        except BaseException:
+            self.close()
+            raise
+        self.started_ms = (time.perf_counter() - started) * 1e3
+        self._model = job.model
+
+    def ask(self, runs: int | None) -> dict[str, Any]:
+        """Times of ``runs`` detections, or with ``None`` the peak memory, after which the process ends."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{'' if runs is None else runs}\n")
+        self._process.stdin.flush()
+        return self._read(self._model)
+
+    def _read(self, model: str) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise ModelError(f"{model}: its process ended without an answer (exit code {self._process.wait(WAIT_S)})")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise _raised(answer)
+        return answer
+
+    def close(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(WAIT_S)
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _raised(answer: dict[str, Any]) -> LigeraError:
+    """The worker's error with the exit code that it had there."""
+    kinds = {MissingExtra.exit_code: LigeraError, ModelError.exit_code: ModelError}
+    error = kinds.get(answer["exit_code"], LigeraError)(answer["error"])
+    error.exit_code = answer["exit_code"]
+    return error

@@ -1,0 +1,97 @@
+"""The machine this runs on: processor, cores, memory, graphics cards. What cannot be told is ``None``, never a guess."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from ligera.deploy.runtimes.threads import available_threads
+
+__all__ = ["Gpu", "Hardware", "inspect_hardware"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One NVIDIA card."""
+
+    name: str
+    memory_mb: float
+    driver: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """``cores`` are logical, ``usable_cores`` those this process may use. ``gpus`` is ``None`` where it is unknown."""
+
+    processor: str
+    architecture: str
+    system: str
+    cores: int
+    usable_cores: int
+    memory_mb: float | None
+    gpus: tuple[Gpu, ...] | None
+
+
+def inspect_hardware() -> Hardware:
+    """Look at this machine; takes a few milliseconds, more where there is a graphics card."""
+    return Hardware(
+        processor=_processor(),
+        architecture=platform.machine() or "unknown",
+        system=platform.platform(terse=True),
+        cores=os.cpu_count() or 1,
+        usable_cores=available_threads(),
+        memory_mb=_memory_mb(),
+        gpus=_gpus(),
+    )
+
+
+def _processor() -> str:
+    """The marketing name; on ARM boards the board's, since their cpuinfo has none."""
+    for file in (Path("/proc/device-tree/model"), Path("/proc/cpuinfo")):
+        try:
+            text = file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if file.name == "model" and text.strip("\0 \n"):
+            return text.strip("\0 \n")
+        for line in text.splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def _memory_mb() -> float | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _gpus() -> tuple[Gpu, ...] | None:
+    """NVIDIA's cards; ``None`` without nvidia-ml-py, empty where it finds no driver."""
+    try:
+        import pynvml
+    except ModuleNotFoundError:
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return ()
+    try:
+        driver = _text(pynvml.nvmlSystemGetDriverVersion())
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return tuple(
+            Gpu(_text(pynvml.nvmlDeviceGetName(h)), pynvml.nvmlDeviceGetMemoryInfo(h).total / 1e6, driver)
+            for h in handles
+        )
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
