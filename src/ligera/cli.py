@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import sys
 import traceback
@@ -15,23 +16,36 @@ from typing import Annotated
 import typer
 
 from ligera import __version__
-from ligera.commands.bench import bench
-from ligera.commands.detect import detect
 from ligera.commands.terminal import complain
 from ligera.errors import LigeraError
 
-__all__ = ["app", "main", "run"]
+__all__ = ["VERBS", "assemble", "main", "run"]
 
-app = typer.Typer(
-    name="ligera",
-    help="Train, search and ship small vision models under a budget.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for verb in (detect, bench):
-    app.command()(verb)
+# In the order of the help. Each stands in a module of its name in ``commands``, as a function or a Typer of that name.
+VERBS = ("detect", "bench", "train", "export", "data", "models", "doctor")
+# ``eval`` is a builtin, so its function is called otherwise.
+FUNCTIONS = {"eval": "evaluate"}
+
+
+def assemble(verbs: Sequence[str] = VERBS) -> typer.Typer:
+    """The command line with ``verbs``; one verb alone spares the imports of the rest."""
+    app = typer.Typer(
+        name="ligera",
+        help="Train, search and ship small vision models under a budget.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for verb in verbs:
+        module = importlib.import_module(f"ligera.commands.{verb}")
+        command = getattr(module, FUNCTIONS.get(verb, verb))
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=verb)
+        else:
+            app.command(verb)(command)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -40,7 +54,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Version.")] = False,
 ) -> None:
@@ -70,14 +83,14 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: {_os_reason(error)}", 2)
     except Exception as error:
-        return _fail(
-            f"{type(error).__name__}: {error} - this is a bug; please report it, with what LIGERA_DEBUG=1 shows", 1
-        )
+        reason = f"{type(error).__name__}: {error}"
+        return _fail(f"{reason} - this is a bug; please report it, with what LIGERA_DEBUG=1 shows", 1)
 
 
 def _run(arguments: Sequence[str]) -> int:
+    verbs = [arguments[0]] if arguments and arguments[0] in VERBS else VERBS
     try:
-        app(args=list(arguments), prog_name="ligera")
+        assemble(verbs)(args=list(arguments), prog_name="ligera")
         sys.stdout.flush()
     except SystemExit as stop:
         # typer has its own ways with a broken pipe and leaves only the context to tell it by

@@ -44,7 +44,7 @@ def bench(
     """
     from ligera.deploy.bench import bench as measure
 
-    width, height = _parse_size(size)
+    width, height = parse_size(size)
     report = measure(
         models,
         versus=versus,
@@ -61,7 +61,7 @@ def bench(
     _show(report, force)
 
 
-def _parse_size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
     width, separator, height = text.lower().partition("x")
     if not (separator and width.isdigit() and height.isdigit()):
         raise UsageError(f"--size {text}: expected width x height in px, such as 640x480")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def average_precision_by_size(
     pairs = list(pairs)
     edges = (0.0, *edges_px, np.inf)
     results = {}
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         name = f">={low:g} px" if high == np.inf else f"<{high:g} px" if low == 0 else f"{low:g}-{high:g} px"
         protocol = f"AP@{iou_threshold:g}, all points, ignore regions and long sides not {name} left out"
         results[name] = _result(_judge_all(pairs, iou_threshold, low, high), operating_score, protocol)
@@ -109,22 +110,14 @@ def average_precision_interval(
     if not 0 < level < 1 or rounds < 1:
         raise ValueError(f"expected level between 0 and 1 and at least one round, got {level} and {rounds}")
     judged = _judge_all(pairs, iou_threshold, 0.0, np.inf)
-    ap = _area(*_curve(judged)[:2])
     count = len(judged.faces)
     random = np.random.default_rng(seed)
-    redrawn = [
-        _redrawn(judged, random.multinomial(count, np.full(count, 1 / count))) for _ in range(rounds if count else 0)
-    ]
-    known = np.array([value for value in redrawn if not np.isnan(value)])
-    if not len(known):
-        return ApInterval(ap, float("nan"), float("nan"), level, rounds)
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return ApInterval(ap, float(low), float(high), level, rounds)
-
-
-def _redrawn(judged: _Judged, times: np.ndarray) -> float:
-    """AP when each picture is there ``times`` ``(P,)`` over."""
-    return _area(*_curve(judged, times)[:2])
+    redrawn = np.full(rounds, np.nan)
+    for place in range(rounds if count else 0):
+        redrawn[place] = _ap(judged, random.multinomial(count, np.full(count, 1 / count)))
+    known = redrawn[~np.isnan(redrawn)]
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]) if len(known) else (np.nan, np.nan)
+    return ApInterval(_ap(judged), float(low), float(high), level, rounds)
 
 
 def _judge_all(pairs: Pairs, iou_threshold: float, low_px: float, high_px: float) -> _Judged:
@@ -157,7 +150,8 @@ def _judge(
 
 def _has_size(boxes: np.ndarray, low_px: float, high_px: float) -> np.ndarray:
     long_side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
-    return (long_side >= low_px) & (long_side < high_px)
+    # A box of no known size is no better than any other wrong one.
+    return ~np.isfinite(long_side) | ((long_side >= low_px) & (long_side < high_px))
 
 
 def _share_inside(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
@@ -172,7 +166,7 @@ def _share_inside(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
 
 
 def _curve(judged: _Judged, times: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Recalls, precisions and scores, one point for each distinct score; each picture counts ``times`` over."""
+    """Recalls, precisions and scores, one point for each distinct score; pictures count ``times`` ``(P,)`` over."""
     weight = np.ones(len(judged.scores)) if times is None else times[judged.picture].astype(np.float64)
     faces = float(judged.faces.sum() if times is None else judged.faces @ times)
     last = np.flatnonzero(np.diff(judged.scores, append=-np.inf))
@@ -183,7 +177,10 @@ def _curve(judged: _Judged, times: np.ndarray | None = None) -> tuple[np.ndarray
     return recalls, precisions, judged.scores[last]
 
 
-def _area(recalls: np.ndarray, precisions: np.ndarray) -> float:
+def _ap(judged: _Judged, times: np.ndarray | None = None) -> float:
+    if not (judged.faces if times is None else judged.faces * times).any():
+        return float("nan")
+    recalls, precisions, _ = _curve(judged, times)
     envelope = np.maximum.accumulate(precisions[::-1])[::-1]
     return float(np.sum(np.diff(recalls, prepend=0.0) * envelope))
 
@@ -192,9 +189,8 @@ def _result(judged: _Judged, operating_score: float, protocol: str) -> ApResult:
     recalls, precisions, scores = _curve(judged)
     faces = int(judged.faces.sum())
     reach = np.count_nonzero(scores >= operating_score)
-    ap = _area(recalls, precisions) if faces else float("nan")
     recall = (float(recalls[reach - 1]) if reach else 0.0) if faces else float("nan")
     precision = float(precisions[reach - 1]) if reach else float("nan")
     return ApResult(
-        ap, recall, precision, operating_score, recalls, precisions, scores, faces, len(judged.faces), protocol
+        _ap(judged), recall, precision, operating_score, recalls, precisions, scores, faces, len(judged.faces), protocol
     )

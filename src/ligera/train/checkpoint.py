@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ligera.errors import DataError
 
@@ -50,3 +50,13 @@ def save_weights(path: Path, state: dict[str, torch.Tensor]) -> None:
     """Weights alone, as safetensors."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     write_whole(path, lambda temporary: save_file(tensors, temporary))
+
+
+def load_weights(path: Path) -> dict[str, torch.Tensor]:
+    """What ``save_weights`` wrote, on the CPU. Raises ``DataError`` for a file that is not there or not whole."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such weights file")
+    try:
+        return load_file(path)
+    except Exception as error:
+        raise DataError(f"{path}: damaged weights ({type(error).__name__}); take them from the run again") from None

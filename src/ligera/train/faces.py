@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
 import numpy as np
 import torch
 from torch import nn
@@ -23,6 +21,13 @@ from ligera.train.recipe import Recipe
 from ligera.train.sampling import FullSampler, Sampler
 
 PREPROCESS = Preprocess(scale=(1 / 255, 1 / 255, 1 / 255))
+VALIDATION_PROTOCOL = "native size, single scale"
+
+
+def card_for(model: str) -> tuple[Preprocess, Decoding]:
+    """How a trained catalogue net of that name is fed and read; ``UsageError`` for an unknown name."""
+    spec = catalogue.find(model)
+    return PREPROCESS, Decoding(spec.priors, activation="sigmoid" if spec.score_channels == 1 else "softmax")
 
 
 class FaceTask:
@@ -32,13 +37,10 @@ class FaceTask:
 
     def __init__(self, recipe: Recipe) -> None:
         self.spec = catalogue.find(recipe.model)
-        if recipe.loss == "quality" and self.spec.score_channels != 1:
-            activation, loss = "softmax", "multibox"
-        else:
-            activation, loss = ("sigmoid" if self.spec.score_channels == 1 else "softmax"), recipe.loss
+        loss = "multibox" if recipe.loss == "quality" and self.spec.score_channels != 1 else recipe.loss
         self._loss = LOSSES[loss]
         self._recipe = recipe
-        self.decoding = Decoding(self.spec.priors, activation=activation)
+        self.preprocess, self.decoding = card_for(recipe.model)
         samples, weights = read_sources(recipe.data)
         self.dataset = FaceDataset(samples, weights, recipe, self.spec.priors)
         self.sampler: Sampler = FullSampler(weights, recipe.samples_per_epoch, recipe.seed)
@@ -72,7 +74,7 @@ class FaceTask:
 
     def detect(self, network: nn.Module, picture: Picture, score: float = 0.02) -> Detections:
         """Detections of one picture through the decoding that ships."""
-        batch, scale = prepare(picture.pixels, PREPROCESS)
+        batch, scale = prepare(picture.pixels, self.preprocess)
         device = next(network.parameters()).device
         with torch.inference_mode():
             raw = network(torch.from_numpy(batch).to(device).contiguous(memory_format=torch.channels_last))
@@ -80,10 +82,6 @@ class FaceTask:
         rule = Decoding(self.spec.priors, score_threshold=score, activation=self.decoding.activation)
         size = (picture.height, picture.width)
         return decode(parts, rule, input_size=batch.shape[2:], scale=scale, original_size=size)
-
-    def card(self) -> dict[str, Any]:
-        """What a bundle must know to feed and read this network."""
-        return {"task": "detect-faces", "labels": ["face"], "preprocess": PREPROCESS, "decoding": self.decoding}
 
 
 def _decoded(folder: Path | None) -> list[tuple[FaceSample, Picture]]:

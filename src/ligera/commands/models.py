@@ -1,0 +1,115 @@
+"""``ligera models``: what there is to detect with and to train."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ligera.commands.terminal import complain, print_json, print_table, say
+
+
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout, nothing else there.")] = False,
+) -> None:
+    """List the built-in models, the nets that can be trained and the kinds of other people's detectors.
+
+    Sizes of the nets are counted where torch is installed.
+    """
+    builtin = _builtin()
+    nets, why_uncounted = _catalogue()
+    peers = _peers()
+    if as_json:
+        print_json({"builtin": builtin, "catalogue": nets, "peers": peers})
+    else:
+        _show(builtin, nets, peers)
+    if why_uncounted:
+        complain(f"ligera: {why_uncounted}")
+
+
+def _builtin() -> list[dict[str, Any]]:
+    from ligera.deploy.builtin import builtin_names, builtin_path
+    from ligera.deploy.bundle import card_from_metadata
+    from ligera.deploy.runtimes import open_runtime
+
+    rows = []
+    for name in builtin_names():
+        path = builtin_path(name)
+        runtime = open_runtime(path, threads=1)
+        card = card_from_metadata(runtime.metadata, str(path))
+        runtime.close()
+        rows.append(
+            {
+                "name": name,
+                "task": card.task,
+                "size_bytes": path.stat().st_size,
+                "precision": card.precision,
+                "labels": list(card.labels),
+                "scores": dict(card.scores),
+                "training_data": card.training_data,
+                "licence": card.licence,
+            }
+        )
+    return rows
+
+
+def _catalogue() -> tuple[list[dict[str, Any]], str | None]:
+    """A row per net, with what it costs where torch is installed; otherwise why that is not known."""
+    from dataclasses import asdict
+
+    from ligera.errors import MissingExtra
+    from ligera.models import catalogue
+    from ligera.models.receptive import receptive_field_px
+    from ligera.models.summary import summarize
+
+    rows, reason = [], None
+    for name, spec in catalogue.DETECTORS.items():
+        row: dict[str, Any] = {"name": name, "parameters": None, "macs": None, "priors": None, "input_size": None}
+        row["receptive_field_px"] = receptive_field_px(spec)
+        try:
+            row |= asdict(summarize(name))
+        except MissingExtra as error:
+            reason = str(error)
+        rows.append(row)
+    return rows, reason
+
+
+def _peers() -> list[dict[str, Any]]:
+    from ligera.deploy.peers import PEERS
+
+    return [
+        {"kind": kind, "summary": peer.summary, "file": peer.file, "needs_file": peer.needs_file}
+        for kind, peer in PEERS.items()
+    ]
+
+
+def _show(builtin: list[dict[str, Any]], nets: list[dict[str, Any]], peers: list[dict[str, Any]]) -> None:
+    say("built in, for ligera detect --model NAME")
+    if builtin:
+        print_table(
+            ("name", "task", "MB", "precision"),
+            [(row["name"], row["task"], f"{row['size_bytes'] / 1e6:.2f}", row["precision"]) for row in builtin],
+            left=2,
+        )
+        for row in builtin:
+            for label, value in row["scores"].items():
+                say(f"  {row['name']}: {label} {value:.3f}")
+    else:
+        say("  none in this installation")
+    say()
+    say("nets, for a recipe's model: NAME (receptive field per level, finest first)")
+    print_table(("name", "parameters", "MACs", "at px", "receptive field px"), [_net_cells(row) for row in nets])
+    say()
+    say("other people's detectors, for ligera detect --model KIND:FILE")
+    print_table(("kind", "what", "file"), [(row["kind"], row["summary"], row["file"]) for row in peers], left=3)
+
+
+def _net_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    counted = row["parameters"] is not None
+    return (
+        row["name"],
+        f"{row['parameters']:,}" if counted else "-",
+        f"{row['macs'] / 1e6:,.0f} M" if counted else "-",
+        "x".join(str(side) for side in row["input_size"]) if counted else "-",
+        " ".join(str(side) for side in row["receptive_field_px"]),
+    )
