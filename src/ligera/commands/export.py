@@ -17,7 +17,9 @@ LATER_PRECISIONS = ("fp16", "int8")
 def export(
     run: Annotated[
         Path,
-        typer.Argument(metavar="RUN_OR_CHECKPOINT", help="Folder of a training run, or its weights or checkpoint file."),
+        typer.Argument(
+            metavar="RUN_OR_CHECKPOINT", help="Folder of a training run, or its weights or checkpoint file."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.onnx", help="Where the bundle goes.")],
     name: Annotated[str | None, typer.Option(help="Name in the bundle's card.", show_default="the recipe's")] = None,

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Job", "measure", "bench_picture"]
+__all__ = ["Job", "bench_picture", "measure"]
 
 WARM_UP_RUNS = 2
 

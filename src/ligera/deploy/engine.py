@@ -17,7 +17,7 @@ from ligera.models.decode import decode
 from ligera.models.preprocess import prepare
 from ligera.records import Detections, Preprocess
 
-__all__ = ["DEFAULT_MAX_SIDE_PX", "BundleEngine", "Engine", "limited"]
+__all__ = ["DEFAULT_MAX_SIDE_PX", "BundleEngine", "Engine", "describe_sizing", "limited"]
 
 # Bounds time and memory on pictures straight from a camera; smaller faces in them are found by tiles.
 DEFAULT_MAX_SIDE_PX = 1280
@@ -35,6 +35,10 @@ class Engine(Protocol):
         """Detections of ``score`` or better, sought at ``max_side`` px at most; ``None`` is the detector's own choice."""
         ...
 
+    def sizing(self, max_side: int | None = None) -> str:
+        """In words, the size at which a picture is searched: what a figure of accuracy must be told with."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -43,6 +47,20 @@ def limited(rule: Preprocess, max_side: int | None) -> Preprocess:
     side = max_side or rule.max_side or DEFAULT_MAX_SIDE_PX
     min_side = None if rule.min_side is None else min(rule.min_side, side)
     return replace(rule, max_side=side, min_side=min_side)
+
+
+def describe_sizing(rule: Preprocess) -> str:
+    """``Preprocess`` as ``Engine.sizing`` words it."""
+    if rule.fixed is not None:
+        return f"squeezed to {rule.fixed[1]}x{rule.fixed[0]} px"
+    parts = []
+    if rule.min_side == rule.max_side and rule.max_side is not None:
+        return f"long side brought to {rule.max_side} px"
+    if rule.min_side is not None:
+        parts.append(f"enlarged to {rule.min_side} px long side if smaller")
+    if rule.max_side is not None:
+        parts.append(f"shrunk to {rule.max_side} px long side if larger")
+    return "own size, " + ", ".join(parts) if parts else "own size"
 
 
 class BundleEngine:
@@ -64,6 +82,9 @@ class BundleEngine:
             )
         except (KeyError, ValueError) as error:
             raise ModelError(f"{self.name}: its outputs are not what its card says ({error}); export it again") from None
+
+    def sizing(self, max_side: int | None = None) -> str:
+        return describe_sizing(limited(self.card.preprocess, max_side))
 
     def close(self) -> None:
         self.runtime.close()

@@ -6,8 +6,7 @@ torch's own SyncBatchNorm does this on GPUs and refuses CPUs; ``over_processes``
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch import distributed
+from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
 

@@ -59,13 +59,13 @@ def _haar(path: Path | None, threads: int | None) -> Engine:
 def _dlib(path: Path | None, threads: int | None) -> Engine:
     from ligera.deploy.peers.dlib_hog import DlibHog
 
-    return DlibHog.load(path)
+    return DlibHog.load()
 
 
 def _mtcnn(path: Path | None, threads: int | None) -> Engine:
     from ligera.deploy.peers.mtcnn import Mtcnn
 
-    return Mtcnn.load(path, threads=threads)
+    return Mtcnn.load()
 
 
 PEERS: dict[str, Peer] = {

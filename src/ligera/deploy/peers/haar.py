@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ligera.deploy.engine import DEFAULT_MAX_SIDE_PX
+from ligera.deploy.engine import describe_sizing, limited
 from ligera.errors import ModelError
 from ligera.models.preprocess import input_size
 from ligera.records import Detections, Preprocess
@@ -49,7 +49,7 @@ class Haar:
 
     def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
         height, width = pixels.shape[:2]
-        rows, columns = input_size(height, width, Preprocess(max_side=max_side or DEFAULT_MAX_SIDE_PX))
+        rows, columns = input_size(height, width, _rule(max_side))
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         if (rows, columns) != (height, width):
             grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
@@ -64,5 +64,12 @@ class Haar:
         order = np.argsort(-scores, kind="stable")
         return Detections(boxes, scores).take(order[scores[order] > (SCORE if score is None else score)])
 
+    def sizing(self, max_side: int | None = None) -> str:
+        return describe_sizing(_rule(max_side))
+
     def close(self) -> None:
         """Nothing to free before the object goes."""
+
+
+def _rule(max_side: int | None) -> Preprocess:
+    return limited(Preprocess(), max_side)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ligera.deploy.engine import limited
+from ligera.deploy.engine import describe_sizing, limited
 from ligera.deploy.peers.selection import cells, open_network, select
 from ligera.deploy.runtimes import Runtime
 from ligera.models.preprocess import prepare
@@ -46,11 +46,17 @@ class YuNet:
 
     def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
         """``max_side`` changes nothing for a file exported for one size."""
-        batch, scale = prepare(pixels, self._fixed or limited(Preprocess(channels="bgr"), max_side))
+        batch, scale = prepare(pixels, self._rule(max_side))
         raw = self.runtime.run(batch)
         found = [_level(raw, stride, batch.shape[2:], SCORE if score is None else score) for stride in STRIDES]
         boxes, scores, landmarks = (np.concatenate(part) for part in zip(*found, strict=True))
         return select(boxes, scores, landmarks, scale=scale, size=pixels.shape[:2], iou=NMS_IOU)
+
+    def _rule(self, max_side: int | None) -> Preprocess:
+        return self._fixed or limited(Preprocess(channels="bgr"), max_side)
+
+    def sizing(self, max_side: int | None = None) -> str:
+        return describe_sizing(self._rule(max_side))
 
     def close(self) -> None:
         self.runtime.close()

@@ -1,0 +1,244 @@
+"""Any detector over a data set, scored: ours, a bundle or another maker's, through the same ``Detections``.
+
+In: a :class:`Detector` and a data set with RetinaFace labels or in WIDER FACE's layout. Out: :class:`LabelScores` (AP at
+IoU 0.5 overall, per source folder and face size, recall and precision, landmark error) or :class:`WiderScores` (easy,
+medium, hard by the official protocol). Pictures are searched one by one at the size that the protocol names; only their
+detections are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ligera.data.check import detect_format
+from ligera.data.faces import FaceSample, FaceSet, read_retinaface
+from ligera.data.pictures import read_picture
+from ligera.data.widerface import read_widerface
+from ligera.deploy.detector import SMALLEST_SIDE_PX, Detector
+from ligera.errors import DataError, PictureError, UsageError, nearest
+from ligera.metrics import widerface
+from ligera.metrics.average_precision import average_precision, average_precision_by_size, average_precision_interval
+from ligera.metrics.landmarks import landmark_error
+from ligera.records import Detections, Picture, Targets
+
+__all__ = ["PROTOCOLS", "GroupScore", "LabelScores", "WiderScores", "evaluate", "input_rule"]
+
+PROTOCOLS = ("ap50", "widerface")
+_LATER_PROTOCOLS = ("coco", "accuracy")
+# AP needs the whole curve, so nearly everything that a network finds; below this only the tail of precision is left.
+LOWEST_SCORE = 0.02
+OPERATING_SCORE = 0.5
+INTERVAL_ROUNDS = 200
+MOST_BROKEN_NAMED = 5
+
+Pair = tuple[Detections, Targets]
+Watch = Callable[[Iterable[FaceSample], int], Iterable[FaceSample]]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScore:
+    """Scores of some of the faces; ``None`` where there is nothing to take one of.
+
+    ``ap50`` is 0 to 1; ``recall`` and ``precision`` are those of detections from score 0.5 on. ``nme`` is the landmark
+    error in distances between the eyes, over the ``nme_faces`` that were found among those with known landmarks.
+    """
+
+    pictures: int
+    faces: int
+    ap50: float | None
+    recall: float | None
+    precision: float | None
+    nme: float | None = None
+    nme_faces: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The scores ready for JSON."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScores:
+    """Scores over labels with ignore regions: ``overall``, by ``sources`` (the pictures' folders) and by ``sizes``.
+
+    ``interval`` holds 95 % of the APs of redrawn pictures.
+    """
+
+    model: str
+    data: str
+    protocol: str
+    overall: GroupScore
+    interval: tuple[float, float] | None
+    sources: Mapping[str, GroupScore]
+    sizes: Mapping[str, GroupScore]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The scores ready for JSON."""
+        return {
+            "model": self.model,
+            "data": self.data,
+            "protocol": self.protocol,
+            **self.overall.as_dict(),
+            "ap50_interval": None if self.interval is None else list(self.interval),
+            "sources": {name: group.as_dict() for name, group in self.sources.items()},
+            "sizes": {name: _without_landmarks(group) for name, group in self.sizes.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WiderScores:
+    """AP by WIDER FACE's official protocol, 0 to 1; ``None`` where a setting counts no face."""
+
+    model: str
+    data: str
+    protocol: str
+    pictures: int
+    easy: float | None
+    medium: float | None
+    hard: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The scores ready for JSON."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def evaluate(
+    detector: Detector,
+    data: str | Path,
+    *,
+    protocol: str | None = None,
+    max_side: int | None = None,
+    watch: Watch | None = None,
+) -> LabelScores | WiderScores:
+    """Run ``detector`` over the data set at ``data`` and score it.
+
+    ``protocol`` is ``ap50`` or ``widerface``, by default that of the data's layout. Pictures keep their size unless
+    ``max_side`` (px) or the model itself bounds it. ``watch(samples, count)`` may follow the samples on their way. Raises
+    ``DataError`` for labels or pictures that cannot be read, naming them, and ``UsageError`` for a protocol that does not
+    fit the data.
+    """
+    layout = detect_format(Path(data))
+    protocol = _checked_protocol(protocol, layout, data)
+    if protocol == "widerface":
+        return _evaluate_wider(detector, Path(data), max_side, watch)
+    faces = read_widerface(data) if layout == "widerface" else read_retinaface(data)
+    pairs = [(found, sample.targets) for sample, found in _detected(detector, faces, max_side, watch)]
+    sources = [sample.path.parent.name for sample in faces.samples]
+    return _label_scores(pairs, sources, detector.name, str(data), _inference(detector, max_side))
+
+
+def input_rule(detector: Detector, max_side: int | None = None) -> str:
+    """At which size ``detector`` sees a picture, in words for a protocol: ``native size`` and the like."""
+    sides = _fixed_sides(detector)
+    if sides:
+        return f"input fixed at {sides[1]} x {sides[0]} px"
+    card = getattr(detector.engine, "card", None)
+    most = max_side or (card.preprocess.max_side if card else None)
+    least = card.preprocess.min_side if card else None
+    bounds = [f"at most {most} px"] if most else []
+    bounds += [f"at least {least} px"] if least else []
+    return f"long side {' and '.join(bounds)}" if bounds else "native size"
+
+
+def _fixed_sides(detector: Detector) -> tuple[int, int] | None:
+    """Height and width of the network's input where the file or its card leaves no choice."""
+    card = getattr(detector.engine, "card", None)
+    if card and card.preprocess.fixed:
+        return card.preprocess.fixed
+    runtime = detector.engine.runtime
+    sides = [] if runtime is None else [side for side in runtime.input_shape[1:] if side != 3]
+    return (sides[0], sides[1]) if len(sides) == 2 and all(sides) else None
+
+
+def _inference(detector: Detector, max_side: int | None) -> str:
+    return f"{input_rule(detector, max_side)}, single scale, scores from {LOWEST_SCORE}"
+
+
+def _checked_protocol(protocol: str | None, layout: str, data: str | Path) -> str:
+    if protocol is None:
+        return "widerface" if layout == "widerface" else "ap50"
+    if protocol in _LATER_PROTOCOLS:
+        raise UsageError(f"--protocol {protocol} is not there yet; today: {', '.join(PROTOCOLS)}")
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"no protocol {protocol!r}{nearest(protocol, PROTOCOLS)}; known: {', '.join(PROTOCOLS)}")
+    if protocol == "widerface" and layout != "widerface":
+        raise UsageError(
+            f"{data}: holds {layout} labels; the widerface protocol needs WIDER FACE's own layout, or ap50"
+        )
+    return protocol
+
+
+def _detected(
+    detector: Detector, faces: FaceSet, max_side: int | None, watch: Watch | None
+) -> Iterator[tuple[FaceSample, Detections]]:
+    """Every sample with what was found in it. Scores without some of the pictures would be those of another data set,
+    so once a picture is broken the rest is only looked through for more, and all are named at the end."""
+    broken: list[PictureError] = []
+    for sample in watch(faces.samples, len(faces)) if watch else faces.samples:
+        try:
+            picture = read_picture(sample.path)
+        except PictureError as error:
+            broken.append(error)
+            continue
+        if not broken:
+            yield sample, _detect(detector, picture, max_side)
+    if broken:
+        more = f"; and {len(broken) - MOST_BROKEN_NAMED:,} more" if len(broken) > MOST_BROKEN_NAMED else ""
+        named = "; ".join(str(error) for error in broken[:MOST_BROKEN_NAMED])
+        raise DataError(f"{len(broken):,} of {len(faces):,} pictures cannot be read: {named}{more}")
+
+
+def _detect(detector: Detector, picture: Picture, max_side: int | None) -> Detections:
+    card = getattr(detector.engine, "card", None)
+    if max_side is None and not (card and card.preprocess.max_side):
+        # said outright, as detection otherwise bounds pictures of a camera's size
+        max_side = max(picture.width, picture.height, SMALLEST_SIDE_PX)
+    return detector.detect(picture, score=LOWEST_SCORE, max_side=max_side)
+
+
+def _label_scores(pairs: list[Pair], sources: list[str], model: str, data: str, inference: str) -> LabelScores:
+    whole = average_precision(pairs, operating_score=OPERATING_SCORE)
+    interval = average_precision_interval(pairs, rounds=INTERVAL_ROUNDS)
+    groups = {
+        source: _group([pair for pair, own in zip(pairs, sources, strict=True) if own == source])
+        for source in sorted(set(sources))
+    }
+    sizes = {
+        name: GroupScore(part.pictures, part.faces, _known(part.ap), _known(part.recall), _known(part.precision))
+        for name, part in average_precision_by_size(pairs, operating_score=OPERATING_SCORE).items()
+    }
+    bounds = None if math.isnan(interval.low) else (interval.low, interval.high)
+    return LabelScores(model, data, f"{whole.protocol}; {inference}", _group(pairs), bounds, groups, sizes)
+
+
+def _group(pairs: list[Pair]) -> GroupScore:
+    result = average_precision(pairs, operating_score=OPERATING_SCORE)
+    scores = (_known(result.ap), _known(result.recall), _known(result.precision))
+    if any(len(found) and found.landmarks is None for found, _ in pairs):
+        return GroupScore(result.pictures, result.faces, *scores)
+    points = landmark_error(pairs)
+    return GroupScore(result.pictures, result.faces, *scores, _known(points.nme), points.matched)
+
+
+def _evaluate_wider(detector: Detector, data: Path, max_side: int | None, watch: Watch | None) -> WiderScores:
+    faces = read_widerface(data)
+    # read before an hour of detection, as it may be missing
+    ground_truth = widerface.read_ground_truth(faces.file.parent)
+    found: dict[str, dict[str, Any]] = {}
+    for sample, detections in _detected(detector, faces, max_side, watch):
+        found.setdefault(sample.path.parent.name, {})[sample.path.stem] = widerface.as_rows(detections)
+    result = widerface.evaluate(found, ground_truth, inference=_inference(detector, max_side))
+    scores = (_known(result.easy), _known(result.medium), _known(result.hard))
+    return WiderScores(detector.name, str(data), result.protocol, result.pictures, *scores)
+
+
+def _known(value: float) -> float | None:
+    """JSON has no NaN, and unknown is not zero."""
+    return None if math.isnan(value) else value
+
+
+def _without_landmarks(group: GroupScore) -> dict[str, Any]:
+    return {name: value for name, value in group.as_dict().items() if not name.startswith("nme")}
