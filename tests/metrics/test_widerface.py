@@ -131,14 +131,10 @@ def test_detections_on_faces_that_a_setting_does_not_count_are_neither_right_nor
     assert result.hard < 1.0
 
 
-def test_sides_are_one_pixel_longer_than_their_lengths() -> None:
-    # 1 of 2 px wide: IoU 0.5 by lengths would be 2 / 3 by pixels; 4 of 10 px wide: 0.4 by lengths, 5 / 11 by pixels.
-    assert score([picture("a", [[0, 0, 2, 0]])], {"a": [[0, 0, 1, 0, 0.9]]}).hard == 1.0
-    assert score([picture("a", [[0, 0, 10, 9]])], {"a": [[0, 0, 4, 9, 0.9]]}).hard == 0.0
-
-
-def test_an_overlap_of_exactly_one_half_is_enough() -> None:
+def test_sides_are_one_pixel_longer_than_their_lengths_and_one_half_is_enough() -> None:
+    # 5 of 10 columns; by lengths it would be 4 / 9.
     assert score([picture("a", [[0, 0, 9, 9]])], {"a": [[0, 0, 4, 9, 0.9]]}).hard == 1.0
+    assert score([picture("a", [[0, 0, 9, 9]])], {"a": [[0, 0, 3.99, 9, 0.9]]}).hard == 0.0
 
 
 def test_detections_in_a_picture_without_faces_are_passed_over() -> None:

@@ -28,6 +28,7 @@ COLUMNS = {
 
 def bench(
     models: Annotated[list[str], typer.Argument(metavar="MODEL", help="As for detect --model; several take turns.")],
+    *,
     versus: Annotated[str | None, typer.Option("--vs", help="Another model to compare each with.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads.", show_default="cores, at most 4")] = None,
     runs: Annotated[int, typer.Option(min=10, help="Detections of each model.")] = 200,
@@ -80,7 +81,7 @@ def _show(report: BenchReport, force: bool) -> None:
     first = report.rows[0].figures["p50_ms"]
     say()
     say(f"{report.processor}, {first.device}, {first.threads} threads, {first.n} runs each in turns;")
-    say(f"{report.width}x{report.height} px ({report.picture}), one picture at a time; (low-high): 90 % interval of p50")
+    say(f"{report.width}x{report.height} px ({report.picture}), one picture at a time; (low-high): 90 % interval")
     if report.versus:
         say(f"ratio: time over that of {report.versus}, median of paired rounds")
 

@@ -18,11 +18,6 @@ MOST_PROBLEMS_SHOWN = 20
 data = typer.Typer(name="data", help="Look into data sets.", no_args_is_help=True)
 
 
-@data.callback()
-def _root() -> None:
-    """Look into data sets."""
-
-
 @data.command("check")
 def check_data(
     path: Annotated[Path, typer.Argument(help="Folder or annotation file.")],

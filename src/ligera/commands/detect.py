@@ -52,6 +52,7 @@ def detect(
         list[str],
         typer.Argument(metavar="SOURCE", help="Picture, folder, glob, video file, camera index, or - for stdin."),
     ],
+    *,
     model: Annotated[
         str, typer.Option("--model", "-m", help="Built-in name, bundle file, or KIND:FILE of another maker's detector.")
     ] = DEFAULT_MODEL,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ from ligera.commands.terminal import complain, print_json, print_table, say, wit
 from ligera.errors import UsageError
 
 if TYPE_CHECKING:
+    from ligera.data.faces import FaceSample
     from ligera.deploy.evaluate import GroupScore, LabelScores
 
 SETTINGS = ("easy", "medium", "hard")
@@ -54,7 +57,7 @@ def evaluate(
     elif model is None or data is None:
         raise UsageError("give MODEL and DATA, or --detections DUMP_DIR with --ground-truth SPLIT_DIR")
     else:
-        _score_model(model, data, protocol, max_side, threads, runtime, as_json)
+        _score_model(model, data, threads, runtime, as_json=as_json, protocol=protocol, max_side=max_side)
 
 
 def _score_dump(detections: Path | None, ground_truth: Path | None, protocol: str | None, as_json: bool) -> None:
@@ -82,20 +85,17 @@ def _score_dump(detections: Path | None, ground_truth: Path | None, protocol: st
 
 
 def _score_model(
-    model: str, data: Path, protocol: str | None, max_side: int | None, threads: int | None, runtime: str, as_json: bool
+    model: str, data: Path, threads: int | None, runtime: str, *, as_json: bool, **options: str | int | None
 ) -> None:
     from ligera.deploy.detector import Detector
     from ligera.deploy.evaluate import LabelScores
     from ligera.deploy.evaluate import evaluate as score
 
+    def watch(samples: Iterable[FaceSample], count: int) -> Iterator[FaceSample]:
+        return with_progress(samples, count, "evaluating")
+
     with Detector.load(model, threads=threads, runtime=runtime) as detector:
-        scores = score(
-            detector,
-            data,
-            protocol=protocol,
-            max_side=max_side,
-            watch=lambda samples, count: with_progress(samples, count, "evaluating"),
-        )
+        scores = score(detector, data, watch=watch, **options)
     if as_json:
         print_json(scores.as_dict() | {"model": model})
     elif isinstance(scores, LabelScores):
@@ -136,4 +136,4 @@ def _cell(value: float | None) -> str:
 
 
 def _known(value: float) -> float | None:
-    return None if value != value else value
+    return None if math.isnan(value) else value

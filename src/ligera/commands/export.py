@@ -22,6 +22,7 @@ def export(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.onnx", help="Where the bundle goes.")],
+    *,
     name: Annotated[str | None, typer.Option(help="Name in the bundle's card.", show_default="the recipe's")] = None,
     training_data: Annotated[
         str | None, typer.Option(help="What it was trained on, in words.", show_default="the recipe's folders")

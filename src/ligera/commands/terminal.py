@@ -29,7 +29,7 @@ def print_json(row: Any) -> None:
 
 
 def with_progress(items: Iterable[Item], total: int | None, what: str) -> Iterator[Item]:
-    """The items themselves, with a bar on standard error where that is a terminal and there is something to wait for."""
+    """The items themselves, with a bar on standard error where that is a terminal and there is a wait."""
     if not sys.stderr.isatty() or (total is not None and total < LIVE_AFTER):
         yield from items
         return

@@ -167,9 +167,7 @@ def _row(name: str, times: dict[str, _Times], ready: dict[str, Any], versus: str
     own = times[name]
     device, threads = ready["device"], ready["threads"]
     place: dict[str, Any] = {"device": device, "threads": threads}
-    figures = {
-        f"p{round(q * 100)}_ms": quantile_figure(own.total, q, unit="ms", **place) for q in (0.5, 0.95, 0.99)
-    }
+    figures = {f"p{round(q * 100)}_ms": quantile_figure(own.total, q, unit="ms", **place) for q in (0.5, 0.95, 0.99)}
     figures["network_p50_ms"] = quantile_figure(own.network, 0.5, unit="ms", **place)
     pairs = zip(own.total, own.network, strict=True)
     shares = [overhead_share(total, network) for total, network in pairs if network]

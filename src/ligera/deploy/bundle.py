@@ -117,7 +117,7 @@ def write_bundle(graph: bytes, card: BundleCard, path: Path) -> BundleCard:
         model = onnx.load_model_from_string(graph)
         onnx.checker.check_model(model)
     except Exception as error:
-        raise ModelError(f"{path}: cannot be written, the graph is no valid ONNX model ({_first_line(error)})") from None
+        raise ModelError(f"{path}: not written, the graph is no valid ONNX model ({_first_line(error)})") from None
     del model.metadata_props[:]
     model.doc_string = ""
     digest = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()

@@ -16,10 +16,10 @@ from ligera.data.pictures import read_picture
 from ligera.deploy.builtin import builtin_path
 from ligera.deploy.bundle import card_from_metadata
 from ligera.deploy.engine import DEFAULT_MAX_SIDE_PX, BundleEngine, Engine
-from ligera.deploy.peers import open_peer, split_peer
+from ligera.deploy.peers import PEERS, open_peer, split_peer
 from ligera.deploy.runtimes import open_runtime
 from ligera.deploy.tiling import detect_tiled
-from ligera.errors import UsageError
+from ligera.errors import ModelError, UsageError, nearest
 from ligera.records import Detections, Picture
 
 __all__ = ["Detector"]
@@ -44,6 +44,7 @@ class Detector:
         peer = split_peer(str(model))
         if peer is not None:
             return cls(open_peer(*peer, threads=threads))
+        _refuse_unknown_kind(str(model))
         path = Path(model)
         looks_like_a_file = path.suffix.lower() == ".onnx" or len(path.parts) > 1 or path.is_file()
         if not looks_like_a_file:
@@ -101,6 +102,13 @@ class Detector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _refuse_unknown_kind(model: str) -> None:
+    """A misspelt ``KIND:FILE`` would otherwise be told that no such file is there. One letter is a Windows drive."""
+    kind, colon, _ = model.partition(":")
+    if colon and kind.isalnum() and len(kind) > 1 and not Path(model).exists():
+        raise ModelError(f"{model}: no kind {kind!r} of detector{nearest(kind, PEERS)}; known: {', '.join(PEERS)}")
 
 
 def _check(name: str, value: float | None, least: float, most: float | None) -> None:

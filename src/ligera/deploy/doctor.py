@@ -71,7 +71,7 @@ def diagnose() -> Diagnosis:
 
 
 def read_requirements(requirements: list[str]) -> dict[str, tuple[str, ...]]:
-    """Lines such as ``torch>=2.11; extra == 'train'`` -> names of packages by extra; ``""`` is the base installation."""
+    """Lines such as ``torch>=2.11; extra == 'train'`` -> packages by extra; ``""`` is the base installation."""
     groups: dict[str, list[str]] = {}
     for line in requirements:
         requirement, _, condition = line.partition(";")

@@ -1,4 +1,4 @@
-"""What finds objects in one picture at one size: the seam between bundles, other people's detectors and all around them.
+"""What finds objects in one picture at one size: the seam between bundles, other people's detectors and their users.
 
 In: ``(H, W, 3)`` uint8 RGB. Out: ``Detections`` in pixels of that picture, best first.
 """
@@ -17,7 +17,7 @@ from ligera.models.decode import decode
 from ligera.models.preprocess import prepare
 from ligera.records import Detections, Preprocess
 
-__all__ = ["DEFAULT_MAX_SIDE_PX", "BundleEngine", "Engine", "describe_sizing", "limited"]
+__all__ = ["DEFAULT_MAX_SIDE_PX", "BundleEngine", "Engine", "limited"]
 
 # Bounds time and memory on pictures straight from a camera; smaller faces in them are found by tiles.
 DEFAULT_MAX_SIDE_PX = 1280
@@ -29,14 +29,8 @@ class Engine(Protocol):
     name: str
     runtime: Runtime | None
 
-    def detect(
-        self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None
-    ) -> Detections:
-        """Detections of ``score`` or better, sought at ``max_side`` px at most; ``None`` is the detector's own choice."""
-        ...
-
-    def sizing(self, max_side: int | None = None) -> str:
-        """In words, the size at which a picture is searched: what a figure of accuracy must be told with."""
+    def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
+        """Detections of ``score`` or better, sought at ``max_side`` px at most; ``None`` leaves it to the model."""
         ...
 
     def close(self) -> None: ...
@@ -47,20 +41,6 @@ def limited(rule: Preprocess, max_side: int | None) -> Preprocess:
     side = max_side or rule.max_side or DEFAULT_MAX_SIDE_PX
     min_side = None if rule.min_side is None else min(rule.min_side, side)
     return replace(rule, max_side=side, min_side=min_side)
-
-
-def describe_sizing(rule: Preprocess) -> str:
-    """``Preprocess`` as ``Engine.sizing`` words it."""
-    if rule.fixed is not None:
-        return f"squeezed to {rule.fixed[1]}x{rule.fixed[0]} px"
-    parts = []
-    if rule.min_side == rule.max_side and rule.max_side is not None:
-        return f"long side brought to {rule.max_side} px"
-    if rule.min_side is not None:
-        parts.append(f"enlarged to {rule.min_side} px long side if smaller")
-    if rule.max_side is not None:
-        parts.append(f"shrunk to {rule.max_side} px long side if larger")
-    return "own size, " + ", ".join(parts) if parts else "own size"
 
 
 class BundleEngine:
@@ -81,10 +61,7 @@ class BundleEngine:
                 raw, rule, input_size=size, scale=scale, original_size=pixels.shape[:2], names=self.card.labels
             )
         except (KeyError, ValueError) as error:
-            raise ModelError(f"{self.name}: its outputs are not what its card says ({error}); export it again") from None
-
-    def sizing(self, max_side: int | None = None) -> str:
-        return describe_sizing(limited(self.card.preprocess, max_side))
+            raise ModelError(f"{self.name}: outputs are not what its card says ({error}); export it again") from None
 
     def close(self) -> None:
         self.runtime.close()

@@ -1,9 +1,9 @@
 """Any detector over a data set, scored: ours, a bundle or another maker's, through the same ``Detections``.
 
-In: a :class:`Detector` and a data set with RetinaFace labels or in WIDER FACE's layout. Out: :class:`LabelScores` (AP at
-IoU 0.5 overall, per source folder and face size, recall and precision, landmark error) or :class:`WiderScores` (easy,
-medium, hard by the official protocol). Pictures are searched one by one at the size that the protocol names; only their
-detections are kept.
+In: a :class:`Detector` and a data set with RetinaFace labels or in WIDER FACE's layout. Out: :class:`LabelScores` (AP
+at IoU 0.5 overall, per source folder and face size, recall and precision, landmark error) or :class:`WiderScores`
+(easy, medium, hard by the official protocol). Pictures are searched one by one at the size that the protocol names;
+only their detections are kept.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ligera.data.check import detect_format
 from ligera.data.faces import FaceSample, FaceSet, read_retinaface
 from ligera.data.pictures import read_picture
 from ligera.data.widerface import read_widerface
-from ligera.deploy.detector import SMALLEST_SIDE_PX, Detector
+from ligera.deploy.detector import Detector
 from ligera.errors import DataError, PictureError, UsageError, nearest
 from ligera.metrics import widerface
 from ligera.metrics.average_precision import average_precision, average_precision_by_size, average_precision_interval
 from ligera.metrics.landmarks import landmark_error
-from ligera.records import Detections, Picture, Targets
+from ligera.records import Detections, Targets
 
 __all__ = ["PROTOCOLS", "GroupScore", "LabelScores", "WiderScores", "evaluate", "input_rule"]
 
@@ -34,6 +34,7 @@ LOWEST_SCORE = 0.02
 OPERATING_SCORE = 0.5
 INTERVAL_ROUNDS = 200
 MOST_BROKEN_NAMED = 5
+_NATIVE_PX = 1_000_000  # longer than any side of a picture
 
 Pair = tuple[Detections, Targets]
 Watch = Callable[[Iterable[FaceSample], int], Iterable[FaceSample]]
@@ -116,9 +117,9 @@ def evaluate(
     """Run ``detector`` over the data set at ``data`` and score it.
 
     ``protocol`` is ``ap50`` or ``widerface``, by default that of the data's layout. Pictures keep their size unless
-    ``max_side`` (px) or the model itself bounds it. ``watch(samples, count)`` may follow the samples on their way. Raises
-    ``DataError`` for labels or pictures that cannot be read, naming them, and ``UsageError`` for a protocol that does not
-    fit the data.
+    ``max_side`` (px) or the model itself bounds it. ``watch(samples, count)`` may follow the samples on their way.
+    Raises ``DataError`` for labels or pictures that cannot be read, naming them, and ``UsageError`` for a protocol that
+    does not fit the data.
     """
     layout = detect_format(Path(data))
     protocol = _checked_protocol(protocol, layout, data)
@@ -131,26 +132,16 @@ def evaluate(
 
 
 def input_rule(detector: Detector, max_side: int | None = None) -> str:
-    """At which size ``detector`` sees a picture, in words for a protocol: ``native size`` and the like."""
-    sides = _fixed_sides(detector)
-    if sides:
-        return f"input fixed at {sides[1]} x {sides[0]} px"
-    card = getattr(detector.engine, "card", None)
-    most = max_side or (card.preprocess.max_side if card else None)
-    least = card.preprocess.min_side if card else None
-    bounds = [f"at most {most} px"] if most else []
-    bounds += [f"at least {least} px"] if least else []
-    return f"long side {' and '.join(bounds)}" if bounds else "native size"
+    """At which size ``detector`` sees a picture here, in words for a protocol: ``native size`` and the like."""
+    words = detector.engine.sizing(_bound(detector, max_side))
+    return words.replace(f", shrunk to {_NATIVE_PX} px long side if larger", "").replace("own size", "native size")
 
 
-def _fixed_sides(detector: Detector) -> tuple[int, int] | None:
-    """Height and width of the network's input where the file or its card leaves no choice."""
+def _bound(detector: Detector, max_side: int | None) -> int | None:
+    """The bound on the long side to detect with, px: detection's usual one would shrink pictures of a camera's size."""
     card = getattr(detector.engine, "card", None)
-    if card and card.preprocess.fixed:
-        return card.preprocess.fixed
-    runtime = detector.engine.runtime
-    sides = [] if runtime is None else [side for side in runtime.input_shape[1:] if side != 3]
-    return (sides[0], sides[1]) if len(sides) == 2 and all(sides) else None
+    own = card is not None and card.preprocess.max_side is not None
+    return _NATIVE_PX if max_side is None and not own else max_side
 
 
 def _inference(detector: Detector, max_side: int | None) -> str:
@@ -184,19 +175,11 @@ def _detected(
             broken.append(error)
             continue
         if not broken:
-            yield sample, _detect(detector, picture, max_side)
+            yield sample, detector.detect(picture, score=LOWEST_SCORE, max_side=_bound(detector, max_side))
     if broken:
         more = f"; and {len(broken) - MOST_BROKEN_NAMED:,} more" if len(broken) > MOST_BROKEN_NAMED else ""
         named = "; ".join(str(error) for error in broken[:MOST_BROKEN_NAMED])
         raise DataError(f"{len(broken):,} of {len(faces):,} pictures cannot be read: {named}{more}")
-
-
-def _detect(detector: Detector, picture: Picture, max_side: int | None) -> Detections:
-    card = getattr(detector.engine, "card", None)
-    if max_side is None and not (card and card.preprocess.max_side):
-        # said outright, as detection otherwise bounds pictures of a camera's size
-        max_side = max(picture.width, picture.height, SMALLEST_SIDE_PX)
-    return detector.detect(picture, score=LOWEST_SCORE, max_side=max_side)
 
 
 def _label_scores(pairs: list[Pair], sources: list[str], model: str, data: str, inference: str) -> LabelScores:

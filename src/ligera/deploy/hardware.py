@@ -1,4 +1,4 @@
-"""The machine this runs on: processor, cores, memory, graphics cards. What cannot be told is ``None``, never a guess."""
+"""The machine this runs on: processor, cores, memory, graphics cards. What nobody can tell is ``None``."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def robust_variation(values: np.ndarray) -> float:
 
 @dataclass(slots=True)
 class NoiseMeter:
-    """Between ``start`` and ``stop``, call ``calibrate`` between runs and ``add_own`` with the CPU seconds that the measured processes used."""
+    """Between ``start`` and ``stop``, call ``calibrate`` between runs and ``add_own`` with their seconds of CPU."""
 
     threads: int
     calibrations_ms: list[float] = field(default_factory=list)

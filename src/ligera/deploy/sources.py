@@ -92,7 +92,7 @@ def _expand(source: str) -> Iterator[PlannedSource]:
 
 
 def _apart(planned: list[PlannedSource]) -> list[PlannedSource]:
-    """The same with a number behind each target that another one already has: ``a/1.jpg`` and ``b/1.jpg``, given singly."""
+    """The same with a number behind each target that another one has, as when ``a/1.jpg`` and ``b/1.jpg`` are given."""
     numbers: dict[PurePath, int] = {}
     out = []
     for entry in planned:

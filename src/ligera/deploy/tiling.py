@@ -16,7 +16,7 @@ __all__ = ["detect_tiled", "merge", "tile_corners"]
 
 OVERLAP = 0.25
 MERGE_IOU = 0.4
-# A box that comes this near to an edge inside the picture was cut there; a neighbour or the whole picture has all of it.
+# A box that comes this near to an edge inside the picture was cut there; a neighbour or the whole picture has it all.
 CUT_PX = 2.0
 
 

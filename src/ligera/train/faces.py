@@ -10,11 +10,13 @@ from torch import nn
 
 from ligera.data.faces import FaceSample, read_retinaface
 from ligera.data.pictures import read_picture
+from ligera.errors import RecipeError
 from ligera.metrics.average_precision import average_precision
 from ligera.models import catalogue
 from ligera.models.decode import decode
 from ligera.models.preprocess import prepare
 from ligera.models.priors import prior_boxes
+from ligera.models.specs import DetectorSpec
 from ligera.records import Decoding, Detections, Picture, Preprocess
 from ligera.train.loading import FaceDataset, read_sources
 from ligera.train.losses import LOSSES, FaceBatch
@@ -31,6 +33,15 @@ def card_for(model: str) -> tuple[Preprocess, Decoding]:
     return PREPROCESS, Decoding(spec.priors, activation="sigmoid" if spec.score_channels == 1 else "softmax")
 
 
+def _check_loss(spec: DetectorSpec, recipe: Recipe) -> None:
+    """Each loss reads one kind of head: say so before hours are spent on the wrong one."""
+    one_prior = all(len(sizes) == 1 for sizes in spec.priors.sizes)
+    if recipe.loss == "quality" and (spec.score_channels != 1 or not one_prior):
+        raise RecipeError(f"loss: quality needs one prior per cell and one score; {recipe.model} takes loss: multibox")
+    if recipe.loss == "multibox" and spec.score_channels != 2:
+        raise RecipeError(f"loss: multibox needs two scores, background and face; {recipe.model} takes loss: quality")
+
+
 class FaceTask:
     """All that the loop needs to know of face detection; built from a recipe, holds the data."""
 
@@ -38,8 +49,8 @@ class FaceTask:
 
     def __init__(self, recipe: Recipe) -> None:
         self.spec = catalogue.find(recipe.model)
-        loss = "multibox" if recipe.loss == "quality" and self.spec.score_channels != 1 else recipe.loss
-        self._loss = LOSSES[loss]
+        _check_loss(self.spec, recipe)
+        self._loss = LOSSES[recipe.loss]
         self._recipe = recipe
         self.preprocess, self.decoding = card_for(recipe.model)
         samples, weights = read_sources(recipe.data)

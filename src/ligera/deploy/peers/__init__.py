@@ -1,4 +1,4 @@
-"""Detectors that others made, behind the same ``Detections``: for comparison on the same pictures, or in their own right.
+"""Detectors that others made, behind the same ``Detections``: to compare on the same pictures, or to use.
 
 Each is one file here and is opened as ``KIND:FILE``, for example ``yunet:face_detection_yunet.onnx``. Ligera brings
 none of their weights: the file comes from its user, and so does its licence.
@@ -71,9 +71,9 @@ def _mtcnn(path: Path | None, threads: int | None) -> Engine:
 PEERS: dict[str, Peer] = {
     "yunet": Peer(_yunet, "YuNet (libfacedetection)", "an ONNX with outputs cls_8 ... kps_32"),
     "scrfd": Peer(_scrfd, "SCRFD with key points (InsightFace)", "an ONNX with outputs score_8 ... kps_32"),
-    "ultralight": Peer(_ultralight, "Ultra-Light-Fast-Generic-Face-Detector", "version-RFB-320.onnx or version-slim-320.onnx"),
-    "retinaface": Peer(_retinaface, "RetinaFace mobilenet0.25", "an ONNX whose three outputs are boxes, scores, landmarks"),
-    "haar": Peer(_haar, "Viola and Jones cascade (OpenCV)", "a cascade XML; without one, OpenCV's frontal face", needs_file=False),
+    "ultralight": Peer(_ultralight, "Ultra-Light-Fast-Generic-Face-Detector", "an ONNX of fixed size, RFB or slim"),
+    "retinaface": Peer(_retinaface, "RetinaFace mobilenet0.25", "an ONNX whose outputs have 4, 2, 10 columns"),
+    "haar": Peer(_haar, "Viola and Jones cascade (OpenCV)", "a cascade XML, or none", needs_file=False),
     "dlib": Peer(_dlib, "HOG and linear classifier (dlib)", "none", needs_file=False),
     "mtcnn": Peer(_mtcnn, "MTCNN (facenet-pytorch)", "none", needs_file=False),
 }

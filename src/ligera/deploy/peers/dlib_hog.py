@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ligera.boxes import clip
-from ligera.deploy.engine import describe_sizing, limited
+from ligera.deploy.engine import limited
 from ligera.deploy.peers.packages import MissingPackage
 from ligera.models.preprocess import prepare
 from ligera.records import Detections, Preprocess
@@ -53,9 +53,6 @@ class DlibHog:
         order = np.argsort(-scores, kind="stable")
         kept = order[scores[order] >= least]
         return Detections(clip(boxes, pixels.shape[1], pixels.shape[0]), scores).take(kept)
-
-    def sizing(self, max_side: int | None = None) -> str:
-        return f"{describe_sizing(_rule(max_side))}, then doubled"
 
     def close(self) -> None:
         """Nothing to free before the object goes."""

@@ -1,7 +1,7 @@
 """The boosted cascade of Haar features (Viola and Jones 2001) as OpenCV ships it: face and box, no landmarks.
 
-A cascade has no probability. Its score here comes from the n neighbouring windows that agreed, as n / (n + 3): above 0.5
-is what OpenCV's usual ``minNeighbors=3`` accepts.
+A cascade has no probability. Its score here comes from the n neighbouring windows that agreed, as n / (n + 3): above
+0.5 is what OpenCV's usual ``minNeighbors=3`` accepts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ligera.deploy.engine import describe_sizing, limited
+from ligera.deploy.engine import limited
 from ligera.errors import ModelError
 from ligera.models.preprocess import input_size
 from ligera.records import Detections, Preprocess
@@ -63,9 +63,6 @@ class Haar:
         boxes = corners * np.tile(np.array([width / columns, height / rows], np.float32), 2)
         order = np.argsort(-scores, kind="stable")
         return Detections(boxes, scores).take(order[scores[order] > (SCORE if score is None else score)])
-
-    def sizing(self, max_side: int | None = None) -> str:
-        return describe_sizing(_rule(max_side))
 
     def close(self) -> None:
         """Nothing to free before the object goes."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ligera.boxes import clip
-from ligera.deploy.engine import describe_sizing, limited
+from ligera.deploy.engine import limited
 from ligera.deploy.peers.packages import MissingPackage
 from ligera.models.preprocess import prepare
 from ligera.records import Detections, Preprocess
@@ -52,9 +52,6 @@ class Mtcnn:
         kept = order[scores[order] > (SCORE if score is None else score)]
         boxes = clip(boxes, pixels.shape[1], pixels.shape[0])
         return Detections(boxes, scores, landmarks=landmarks).take(kept)
-
-    def sizing(self, max_side: int | None = None) -> str:
-        return f"{describe_sizing(_rule(max_side))}, then a pyramid from {SMALLEST_FACE_PX} px faces up"
 
     def close(self) -> None:
         """Nothing to free before the object goes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ligera.deploy.engine import describe_sizing, limited
+from ligera.deploy.engine import limited
 from ligera.deploy.runtimes import Runtime, open_runtime
 from ligera.errors import ModelError
 from ligera.models.decode import decode
@@ -46,9 +46,6 @@ class RetinaFacePeer:
         raw = {PARTS[value.shape[-1]]: value[0] for value in self.runtime.run(batch).values()}
         rule = DECODING if score is None else replace(DECODING, score_threshold=score)
         return decode(raw, rule, input_size=batch.shape[2:], scale=scale, original_size=pixels.shape[:2])
-
-    def sizing(self, max_side: int | None = None) -> str:
-        return describe_sizing(limited(PREPROCESS, max_side))
 
     def close(self) -> None:
         self.runtime.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ligera.deploy.engine import describe_sizing, limited
+from ligera.deploy.engine import limited
 from ligera.deploy.peers.selection import cells, open_network, select
 from ligera.deploy.runtimes import Runtime
 from ligera.models.preprocess import prepare
@@ -45,9 +45,6 @@ class Scrfd:
         found = [_level(raw, stride, batch.shape[2:], SCORE if score is None else score) for stride in STRIDES]
         boxes, scores, landmarks = (np.concatenate(part) for part in zip(*found, strict=True))
         return select(boxes, scores, landmarks, scale=scale, size=pixels.shape[:2], iou=NMS_IOU)
-
-    def sizing(self, max_side: int | None = None) -> str:
-        return describe_sizing(limited(PREPROCESS, max_side))
 
     def close(self) -> None:
         self.runtime.close()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ligera.deploy.engine import describe_sizing
 from ligera.deploy.peers.selection import open_network, select
 from ligera.deploy.runtimes import Runtime
 from ligera.errors import ModelError
@@ -50,9 +49,6 @@ class UltraLight:
         height, width = pixels.shape[:2]
         boxes = raw["boxes"][0][keep] * np.array([width, height, width, height], np.float32)
         return select(boxes, scores[keep], None, scale=np.ones(2, np.float32), size=(height, width), iou=NMS_IOU)
-
-    def sizing(self, max_side: int | None = None) -> str:
-        return describe_sizing(self._rule)
 
     def close(self) -> None:
         self.runtime.close()

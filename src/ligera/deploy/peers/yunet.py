@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ligera.deploy.engine import describe_sizing, limited
+from ligera.deploy.engine import limited
 from ligera.deploy.peers.selection import cells, open_network, select
 from ligera.deploy.runtimes import Runtime
 from ligera.models.preprocess import prepare
@@ -54,9 +54,6 @@ class YuNet:
 
     def _rule(self, max_side: int | None) -> Preprocess:
         return self._fixed or limited(Preprocess(channels="bgr"), max_side)
-
-    def sizing(self, max_side: int | None = None) -> str:
-        return describe_sizing(self._rule(max_side))
 
     def close(self) -> None:
         self.runtime.close()

@@ -52,7 +52,7 @@ class OnnxRuntime:
         self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs of one batch by name; ``ModelError`` where the network does not take a batch of this shape or type."""
+        """Outputs of one batch by name; ``ModelError`` where the network takes no batch of this shape or type."""
         try:
             values = self._session.run(self._outputs, {self._input: batch})
         except Exception as error:
