@@ -25,7 +25,7 @@ def marked_picture(generator: np.random.Generator, size: tuple[int, int] = (150,
 @pytest.mark.parametrize("mosaic", [0.0, 1.0])
 def test_boxes_and_landmarks_move_with_their_pixels(seed: int, mosaic: float) -> None:
     generator = np.random.default_rng(seed)
-    recipe = AugmentRecipe(crop_ratios=(0.5, 0.8, 1.0, 1.5), mosaic=mosaic, colour=0, fill=0, min_face_px=6)
+    recipe = AugmentRecipe((0.5, 0.8, 1.0, 1.5), mosaic=mosaic, mosaic_grids=(2, 3), colour=0, fill=0, min_face_px=6)
     pixels, targets = augment(lambda: marked_picture(generator), recipe, SIDE, generator)
     grey = pixels.float().mean(0).numpy()
     for x1, y1, x2, y2 in targets.boxes:
@@ -98,7 +98,7 @@ def test_colour_changes_keep_grey_grey() -> None:
         assert np.ptp(changed) < 1e-3
 
 
-@pytest.mark.parametrize("wrong", [{"crop_ratios": ()}, {"crop_ratios": (0.0,)}, {"mosaic": 1.5}, {"colour": -0.1}])
+@pytest.mark.parametrize("wrong", [{"crop_ratios": ()}, {"crop_ratios": (0.0,)}, {"mosaic": 1.5}, {"mosaic_grids": (1,)}, {"colour": -0.1}])
 def test_a_recipe_that_makes_no_sense_is_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
         AugmentRecipe(**wrong)

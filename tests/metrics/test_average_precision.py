@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -19,9 +20,10 @@ OTHER = [100.0, 100.0, 140.0, 140.0]
 NOWHERE = [200.0, 200.0, 220.0, 220.0]
 
 Pair = tuple[Detections, Targets]
+Found = list[tuple[list[float], float]]
 
 
-def pair(found: list[tuple[list[float], float]], faces: list[list[float]], ignore: list[list[float]] = []) -> Pair:  # noqa: B006
+def pair(found: Found, faces: list[list[float]], ignore: Sequence[list[float]] = ()) -> Pair:
     boxes = np.array([box for box, _ in found]).reshape(-1, 4)
     scores = np.array([score for _, score in found])
     return Detections(boxes, scores), Targets(np.array(faces).reshape(-1, 4), ignore=np.array(ignore).reshape(-1, 4))

@@ -23,6 +23,10 @@ def faces(points: list[np.ndarray], boxes: list[list[float]] | None = None) -> T
     return Targets(np.array(boxes or [BOX] * len(points)), landmarks=np.array(points))
 
 
+def shifted(points: np.ndarray, x: float, y: float) -> np.ndarray:
+    return points + np.array([x, y])
+
+
 def test_points_in_place_have_no_error() -> None:
     result = landmark_error([(found([BOX], [POINTS]), faces([POINTS]))])
     assert (result.nme, result.matched_share, result.faces, result.matched) == (0.0, 1.0, 1, 1)
@@ -30,7 +34,7 @@ def test_points_in_place_have_no_error() -> None:
 
 def test_the_mean_distance_is_measured_in_distances_between_the_eyes() -> None:
     # All five points 5 px off (3, 4), eyes 40 px apart.
-    result = landmark_error([(found([BOX], [POINTS + [3, 4]]), faces([POINTS]))])
+    result = landmark_error([(found([BOX], [shifted(POINTS, 3, 4)]), faces([POINTS]))])
     assert result.nme == pytest.approx(5 / 40)
     one_off = POINTS.copy()
     one_off[2] += [0, 10]
@@ -39,17 +43,17 @@ def test_the_mean_distance_is_measured_in_distances_between_the_eyes() -> None:
 
 def test_the_mean_is_over_faces_and_not_over_pictures() -> None:
     away = [200.0, 0.0, 300.0, 100.0]
-    moved = POINTS + [200, 0]
-    crowd = (found([BOX, away], [POINTS, moved + [0, 4]]), faces([POINTS, moved], [BOX, away]))
-    alone = (found([BOX], [POINTS + [0, 8]]), faces([POINTS]))
+    moved = shifted(POINTS, 200, 0)
+    crowd = (found([BOX, away], [POINTS, shifted(moved, 0, 4)]), faces([POINTS, moved], [BOX, away]))
+    alone = (found([BOX], [shifted(POINTS, 0, 8)]), faces([POINTS]))
     result = landmark_error([crowd, alone])
     assert result.nme == pytest.approx((0 + 0.1 + 0.2) / 3)
     assert sorted(result.errors.tolist()) == pytest.approx([0, 0.1, 0.2])
 
 
 def test_the_detection_that_overlaps_most_is_measured() -> None:
-    shifted = [10.0, 0.0, 110.0, 100.0]
-    result = landmark_error([(found([shifted, BOX], [POINTS + [0, 8], POINTS], [0.9, 0.2]), faces([POINTS]))])
+    beside = [10.0, 0.0, 110.0, 100.0]
+    result = landmark_error([(found([beside, BOX], [shifted(POINTS, 0, 8), POINTS], [0.9, 0.2]), faces([POINTS]))])
     assert result.nme == 0.0
 
 

@@ -2,8 +2,8 @@
 
 In: a picture ``(H, W, 3)`` uint8 RGB and its ``Targets``; out: a square ``(3, side, side)`` uint8 tensor and the targets
 that moved with it. Pixels go through torchvision v2; boxes, landmarks and ignore regions through one scale and shift.
-The paper crops 30 to 100 % of the short side; ratios over 1 zoom out, and ``mosaic`` shows four pictures at half size,
-because in small pictures most faces are small and a crop alone only makes them larger.
+The paper crops 30 to 100 % of the short side; ratios over 1 zoom out, and ``mosaic`` shows grids of pictures in place of
+one, because a crop alone only makes faces larger, and portraits would teach nothing about small ones.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class AugmentRecipe:
     keep_face_px: float = 16.0
     min_face_px: float = 4.0
     mosaic: float = 0.0
+    mosaic_grids: tuple[int, ...] = (2,)
     mirror: float = 0.5
     colour: float = 0.5
     grey: float = 0.0
@@ -38,6 +39,8 @@ class AugmentRecipe:
     def __post_init__(self) -> None:
         if not self.crop_ratios or min(self.crop_ratios) <= 0:
             raise ValueError("crop_ratios: expected one or more positive numbers")
+        if not self.mosaic_grids or not all(2 <= cells <= 8 for cells in self.mosaic_grids):
+            raise ValueError("mosaic_grids: expected one or more numbers of pictures a side, from 2 to 8")
         for name in ("mosaic", "mirror", "colour", "grey"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: expected a probability from 0 to 1, got {getattr(self, name)}")
@@ -64,12 +67,12 @@ def colour_matrix(probability: float, generator: np.random.Generator) -> np.ndar
 def augment(
     draw: Callable[[], tuple[Picture, Targets]], recipe: AugmentRecipe, side_px: int, generator: np.random.Generator
 ) -> tuple[torch.Tensor, Targets]:
-    """One training sample; ``draw`` gives the picture to show, and is called three times more for a mosaic.
+    """One training sample; ``draw`` gives the picture to show, and is called again for each tile of a mosaic.
 
     All chance comes from ``generator``, so a seed fixes the sample.
     """
     if generator.random() < recipe.mosaic:
-        pixels, targets = _mosaic([draw() for _ in range(4)], recipe, side_px, generator)
+        pixels, targets = _mosaic(draw, recipe, side_px, generator)
     else:
         pixels, targets = _crop(*draw(), recipe, side_px, generator)
     if generator.random() < recipe.mirror:
@@ -166,18 +169,23 @@ def _offset(length: int, side: int, generator: np.random.Generator) -> int:
 
 
 def _mosaic(
-    drawn: list[tuple[Picture, Targets]], recipe: AugmentRecipe, side_px: int, generator: np.random.Generator
+    draw: Callable[[], tuple[Picture, Targets]], recipe: AugmentRecipe, side_px: int, generator: np.random.Generator
 ) -> tuple[torch.Tensor, Targets]:
-    half = side_px // 2
-    tiles = [_crop(picture, targets, recipe, half, generator) for picture, targets in drawn]
-    rows = [torch.cat([tiles[2 * row][0], tiles[2 * row + 1][0]], dim=2) for row in range(2)]
-    moved = [
-        move(targets, 1.0, half * (i % 2), half * (i // 2), side_px, side_px) for i, (_, targets) in enumerate(tiles)
-    ]
+    """Several pictures in a square grid; what the last column and row leave over stays ``fill``."""
+    cells = int(generator.choice(recipe.mosaic_grids))
+    tile_px = side_px // cells
+    canvas = torch.full((3, side_px, side_px), recipe.fill, dtype=torch.uint8)
+    moved = []
+    for place in range(cells * cells):
+        row, column = divmod(place, cells)
+        top, left = row * tile_px, column * tile_px
+        pixels, targets = _crop(*draw(), recipe, tile_px, generator)
+        canvas[:, top : top + tile_px, left : left + tile_px] = pixels
+        moved.append(move(targets, 1.0, left, top, side_px, side_px))
     joined = Targets(
         np.concatenate([t.boxes for t in moved]),
         np.concatenate([t.labels for t in moved]),
         np.concatenate([t.landmarks for t in moved]),
         np.concatenate([t.ignore for t in moved]),
     )
-    return torch.cat(rows, dim=1), joined
+    return canvas, joined

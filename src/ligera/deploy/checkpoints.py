@@ -1,8 +1,8 @@
 """A training run on disk -> its network, with weights, and the card that a bundle of it carries.
 
-In: a folder that ``ligera train`` made (``recipe.yaml`` with ``weights.safetensors``, or ``checkpoint.pt`` of a run that
-is not done), or one of those two weight files in it. Out: :class:`TrainedNetwork`. No picture is opened: card and network
-follow from the recipe alone. torch comes in only when a run is loaded.
+In: a folder that ``ligera train`` made (``recipe.yaml`` with ``weights.safetensors``, or ``checkpoint.pt`` of a run
+that is not done), or one of those two weight files in it. Out: :class:`TrainedNetwork`. No picture is opened: card and
+network follow from the recipe alone. torch comes in only when a run is loaded.
 """
 
 from __future__ import annotations

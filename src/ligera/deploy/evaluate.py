@@ -133,8 +133,22 @@ def evaluate(
 
 def input_rule(detector: Detector, max_side: int | None = None) -> str:
     """At which size ``detector`` sees a picture here, in words for a protocol: ``native size`` and the like."""
-    words = detector.engine.sizing(_bound(detector, max_side))
-    return words.replace(f", shrunk to {_NATIVE_PX} px long side if larger", "").replace("own size", "native size")
+    card = getattr(detector.engine, "card", None)
+    sides = card.preprocess.fixed if card and card.preprocess.fixed else _graph_sides(detector)
+    if sides:
+        return f"input fixed at {sides[1]} x {sides[0]} px"
+    most = max_side or (card.preprocess.max_side if card else None)
+    least = card.preprocess.min_side if card else None
+    bounds = [f"at least {least} px"] if least else []
+    bounds += [f"at most {most} px"] if most else []
+    return f"long side {' and '.join(bounds)}" if bounds else "native size"
+
+
+def _graph_sides(detector: Detector) -> tuple[int, int] | None:
+    """Height and width in px where the network's file leaves no choice; it has three channels wherever they stand."""
+    runtime = detector.engine.runtime
+    sides = [] if runtime is None else [side for side in runtime.input_shape[1:] if side != 3]
+    return (sides[0], sides[1]) if len(sides) == 2 and all(sides) else None
 
 
 def _bound(detector: Detector, max_side: int | None) -> int | None:
