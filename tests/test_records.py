@@ -24,7 +24,7 @@ BOX = [[1.0, 2.0, 3.0, 4.0]]
     ],
 )
 def test_a_picture_of_another_kind_is_refused(pixels: object) -> None:
-    with pytest.raises(ValueError, match="pixels: expected .* got "):
+    with pytest.raises(ValueError, match=r"pixels: expected .* got "):
         Picture(pixels)
 
 
