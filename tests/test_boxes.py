@@ -110,6 +110,21 @@ def test_suppression_equals_torchvision_over_all_sizes(longest: float) -> None:
         )
 
 
+@pytest.mark.parametrize("batch", [1, 50, 2000])
+@pytest.mark.parametrize("make", [lambda r: scattered(r, 1500, 200, 60), lambda r: crowded(r, 1500, 20)])
+def test_the_size_of_batches_changes_nothing(make: Callable, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(8)
+    boxes = make(random)
+    scores = random.random(len(boxes)).astype(np.float32)
+    monkeypatch.setattr("ligera.boxes._SMALL", 16)
+    monkeypatch.setattr("ligera.boxes._FEW_PAIRS", 0)
+    monkeypatch.setattr("ligera.boxes._BATCH", batch)
+    for iou_threshold in (0.0, 0.3, 0.7):
+        np.testing.assert_array_equal(
+            nms(boxes, scores, iou_threshold), kept_by_torchvision(boxes, scores, iou_threshold)
+        )
+
+
 @pytest.mark.parametrize("iou_threshold", [0.2, 0.25, 0.4, 0.5, 0.6])
 def test_overlaps_equal_to_the_threshold_and_tied_scores_fall_as_in_torchvision(iou_threshold: float) -> None:
     random = np.random.default_rng(4)

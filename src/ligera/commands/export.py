@@ -23,6 +23,9 @@ def export(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.onnx", help="Where the bundle goes.")],
     *,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Recipe of weights that stand alone.", show_default="the run's recipe.yaml")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name in the bundle's card.", show_default="the recipe's")] = None,
     training_data: Annotated[
         str | None, typer.Option(help="What it was trained on, in words.", show_default="the recipe's folders")
@@ -39,7 +42,7 @@ def export(
     _check_precision(precision)
     from ligera.deploy.checkpoints import export_run
 
-    report = export_run(run, out, name=name, training_data=training_data, licence=licence)
+    report = export_run(run, out, recipe=recipe, name=name, training_data=training_data, licence=licence)
     card = report.card
     if as_json:
         print_json(

@@ -43,62 +43,69 @@ class TrainedNetwork:
 
 
 def export_run(
-    path: Path, out: Path, *, name: str | None = None, training_data: str | None = None, licence: str = ""
+    path: Path,
+    out: Path,
+    *,
+    recipe: Path | None = None,
+    name: str | None = None,
+    training_data: str | None = None,
+    licence: str = "",
 ) -> ExportReport:
     """Write the run at ``path`` as one bundle to ``out``; see :func:`load_run` for the rest and for what it raises."""
     if out.suffix.lower() != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: expected a file ending in .onnx to write to")
-    trained = load_run(path, name=name, training_data=training_data, licence=licence)
+    trained = load_run(path, recipe=recipe, name=name, training_data=training_data, licence=licence)
     from ligera.deploy.export import export_bundle
 
     return export_bundle(trained.network, trained.card, out)
 
 
 def load_run(
-    path: Path, *, name: str | None = None, training_data: str | None = None, licence: str = ""
+    path: Path,
+    *,
+    recipe: Path | None = None,
+    name: str | None = None,
+    training_data: str | None = None,
+    licence: str = "",
 ) -> TrainedNetwork:
     """The run at ``path``: its final weights, or the moving average of its last checkpoint while it is not done.
 
-    ``name`` and ``training_data`` stand in the card, by default those of the recipe. Raises ``DataError`` for a path that
-    is no run or a damaged file, ``ModelError`` for weights of another network, ``MissingExtra`` without torch.
+    ``recipe`` is the file to go by where none stands beside the weights. ``name`` and ``training_data`` go into the
+    card, by default those of the recipe. Raises ``DataError`` for a path that is no run or a damaged file,
+    ``ModelError`` for weights of another network, ``MissingExtra`` without torch.
     """
-    folder, file = _find(path)
+    file = _weights_file(path)
+    recipe_file = recipe or file.parent / RECIPE
+    if not recipe_file.is_file():
+        raise DataError(f"{recipe_file}: no such recipe, which says what network {file.name} is of; see --recipe")
     try:
         from ligera.models.catalogue import build
         from ligera.train.recipe import read_recipe
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    recipe = read_recipe(folder / RECIPE)
-    network = build(recipe.model).eval()
-    weights, metrics = _finished(folder, file) if file.suffix == ".safetensors" else _unfinished(folder)
+    rules = read_recipe(recipe_file)
+    network = build(rules.model).eval()
+    weights, metrics = _finished(file) if file.suffix == ".safetensors" else _unfinished(file)
+    _check_fit(network, weights, f"{file}: its weights are not those of {rules.model}")
+    network.load_state_dict(weights)
     try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:160]
-        raise ModelError(f"{file}: its weights are not those of {recipe.model} ({reason})") from None
-    try:
-        card = _card(recipe, folder, metrics, name=name, training_data=training_data, licence=licence)
+        card = _card(rules, recipe_file, metrics, name=name, training_data=training_data, licence=licence)
     except ValueError as error:
         raise UsageError(f"the bundle's card cannot be written: {error}") from None
     return TrainedNetwork(network, card, file, file.suffix == ".safetensors")
 
 
-def _find(path: Path) -> tuple[Path, Path]:
-    """The run folder and the file with its weights."""
-    hint = f"expected a folder such as runs/train/NAME with {RECIPE} and {WEIGHTS}"
-    if not path.exists():
-        raise DataError(f"{path}: no such run; {hint}")
-    folder = path if path.is_dir() else path.parent
-    if not (folder / RECIPE).is_file():
-        raise DataError(f"{path}: not a training run, {folder / RECIPE} is not there; {hint}")
-    if path.is_file():
-        if path.suffix != ".safetensors" and path.name != CHECKPOINT:
-            raise DataError(f"{path}: expected a run folder, its {WEIGHTS} or its {CHECKPOINT}")
-        return folder, path
-    file = next((folder / name for name in (WEIGHTS, CHECKPOINT) if (folder / name).is_file()), None)
+def _weights_file(path: Path) -> Path:
+    """The file with the weights: ``path`` itself or the one to take of a run folder."""
+    if path.is_file() and (path.suffix == ".safetensors" or path.name == CHECKPOINT):
+        return path
+    if not path.is_dir():
+        reason = "not a file with weights" if path.exists() else "no such run"
+        raise DataError(f"{path}: {reason}; expected a folder such as runs/train/NAME, its {WEIGHTS} or {CHECKPOINT}")
+    file = next((path / name for name in (WEIGHTS, CHECKPOINT) if (path / name).is_file()), None)
     if file is None:
-        raise DataError(f"{path}: the run has neither {WEIGHTS} nor {CHECKPOINT} yet; train on, or wait")
-    return folder, file
+        raise DataError(f"{path}: holds neither {WEIGHTS} nor {CHECKPOINT}; give the folder of a training run")
+    return file
 
 
 def _missing(error: ModuleNotFoundError) -> Exception:
@@ -106,36 +113,43 @@ def _missing(error: ModuleNotFoundError) -> Exception:
     return error if package == "ligera" else MissingExtra(package, "train", "exporting a run")
 
 
-def _finished(folder: Path, file: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
-    """Weights in ``file`` and the scores in the run's result; none for weights that are not the run's own last ones."""
+def _finished(file: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
+    """Weights in ``file`` and the scores in the result beside it; none where there is no result of them."""
     from ligera.train.checkpoint import load_weights
 
     weights = load_weights(file)
-    result = folder / RESULT
+    result = file.parent / RESULT
     if file.name != WEIGHTS or not result.is_file():
         return weights, {}
     try:
-        metrics = json.loads(result.read_text(encoding="utf-8"))["metrics"]
+        return weights, dict(json.loads(result.read_text(encoding="utf-8"))["metrics"])
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{result}: damaged (no metrics in it); resume the run to have it written again") from None
-    return weights, metrics if isinstance(metrics, dict) else {}
 
 
-def _unfinished(folder: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
+def _unfinished(file: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     """The moving average of the last checkpoint, and its scores where it was saved right after they were taken."""
     from ligera.train.checkpoint import load_checkpoint
 
-    state = load_checkpoint(folder, "cpu")
+    state = load_checkpoint(file.parent, "cpu")
     try:
         at_epoch_end = state["progress"]["step"] == 0
-        return state["average"], state["history"][-1] if at_epoch_end and state["history"] else {}
+        return state["average"], dict(state["history"][-1]) if at_epoch_end and state["history"] else {}
     except (KeyError, TypeError):
-        raise DataError(f"{folder / CHECKPOINT}: not a checkpoint of a training run") from None
+        raise DataError(f"{file}: not a checkpoint of a training run") from None
+
+
+def _check_fit(network: nn.Module, weights: Mapping[str, Tensor], complaint: str) -> None:
+    ours = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    theirs = {name: getattr(value, "shape", None) for name, value in weights.items()}
+    differ = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    if differ:
+        raise ModelError(f"{complaint}: {len(differ):,} of {len(ours):,} tensors differ, {differ[0]} first")
 
 
 def _card(
     recipe: Recipe,
-    folder: Path,
+    recipe_file: Path,
     metrics: Mapping[str, Any],
     *,
     name: str | None,
@@ -152,7 +166,7 @@ def _card(
         training_data=_data(recipe) if training_data is None else training_data,
         scores=_scores(metrics, recipe),
         licence=licence,
-        recipe_sha256=hashlib.sha256((folder / RECIPE).read_bytes()).hexdigest(),
+        recipe_sha256=hashlib.sha256(recipe_file.read_bytes()).hexdigest(),
     )
 
 
@@ -162,8 +176,7 @@ def _short(path: Path) -> str:
 
 
 def _data(recipe: Recipe) -> str:
-    parts = (f"{_short(source.path)} ({source.labels})" for source in recipe.data)
-    return ", ".join(parts)
+    return ", ".join(f"{_short(source.path)} ({source.labels})" for source in recipe.data)
 
 
 def _scores(metrics: Mapping[str, Any], recipe: Recipe) -> dict[str, float]:

@@ -35,7 +35,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     write_whole(folder / FILE_NAME, lambda path: torch.save(state, path))
 
 
-def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any]:
+def load_checkpoint(folder: Path, device: torch.device | str) -> dict[str, Any]:
     """The state last saved in a run folder. Raises ``DataError`` when there is none or it cannot be read."""
     path = folder / FILE_NAME
     if not path.is_file():

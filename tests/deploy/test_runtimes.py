@@ -1,0 +1,79 @@
+"""Runtimes: the same few promises, whatever runs the network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ligera.deploy.runtimes import open_runtime
+from ligera.deploy.runtimes.mock import MockRuntime
+from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
+from ligera.deploy.runtimes.threads import available_threads, default_threads
+from ligera.deploy.stopwatch import StopwatchRuntime
+from ligera.errors import ModelError, UsageError
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"none\.onnx: no such model file"):
+        open_runtime(tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x08\x08\x12\x00", bytes(range(256)) * 40])
+def test_a_file_that_is_no_onnx_is_named_in_one_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match=r"bad\.onnx: cannot be loaded as an ONNX model") as error:
+        open_runtime(tmp_path / "bad.onnx")
+    assert "\n" not in str(error.value)
+
+
+def test_a_bundle_cut_short_is_named(bundle: Path, tmp_path: Path) -> None:
+    content = bundle.read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelError, match=r"cut\.onnx"):
+        open_runtime(tmp_path / "cut.onnx")
+
+
+def test_an_unknown_runtime_gets_the_nearest_name(bundle: Path) -> None:
+    with pytest.raises(UsageError, match="no runtime is called 'onxruntime'; did you mean 'onnxruntime'"):
+        open_runtime(bundle, runtime="onxruntime")
+
+
+@pytest.mark.parametrize(
+    "batch", [np.zeros((1, 4, 32, 32), np.float32), np.zeros((1, 3, 32, 32), np.uint8), np.zeros(3, np.float32)]
+)
+def test_a_batch_that_the_network_does_not_take_is_refused_in_one_line(bundle: Path, batch: np.ndarray) -> None:
+    with pytest.raises(ModelError, match=f"cannot run a {batch.dtype} input") as error:
+        OnnxRuntime(bundle).run(batch)
+    assert "\n" not in str(error.value)
+
+
+def test_sides_that_the_file_leaves_open_are_none(bundle: Path) -> None:
+    runtime = OnnxRuntime(bundle, threads=1)
+    assert runtime.input_shape == (None, 3, None, None)
+    assert runtime.output_shapes["scores"][2] == 1
+    assert runtime.threads == 1
+
+
+def test_threads_are_bounded_by_the_cores_there_are(bundle: Path) -> None:
+    assert 1 <= default_threads() <= min(4, available_threads())
+    assert OnnxRuntime(bundle).threads == default_threads()
+    with pytest.raises(ModelError, match="threads: expected 1 or more, got 0"):
+        OnnxRuntime(bundle, threads=0)
+
+
+def test_a_stopwatch_changes_nothing_but_time(bundle: Path) -> None:
+    plain = OnnxRuntime(bundle)
+    timed = StopwatchRuntime(plain)
+    batch = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+    for name, value in plain.run(batch).items():
+        np.testing.assert_array_equal(timed.run(batch)[name], value)
+    assert timed.elapsed_ms > 0
+    assert (timed.name, timed.threads, timed.input_shape) == (plain.name, plain.threads, plain.input_shape)
+
+
+def test_a_closed_mock_runs_no_more() -> None:
+    runtime = MockRuntime(lambda batch: {"y": batch})
+    assert runtime.run(np.ones(1))["y"] == 1
+    runtime.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        runtime.run(np.ones(1))
