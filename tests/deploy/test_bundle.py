@@ -68,11 +68,11 @@ def test_an_onnx_file_that_is_no_bundle_is_told_what_to_do(tmp_path: Path) -> No
         ("{not json", "not JSON"),
         ("[1, 2]", "card"),
         ('{"name": "x"}', "preprocess"),
-        ("[" * 100_000, "damaged"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_damaged_metadata_is_named(text: str, message: str) -> None:
-    with pytest.raises(ModelError, match=rf"face\.onnx: its Ligera metadata is damaged.*{message}|damaged"):
+    with pytest.raises(ModelError, match=rf"face\.onnx: its Ligera metadata is damaged.*{message}"):
         card_from_metadata({METADATA_KEY: text}, "face.onnx")
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "average_precision",
     "average_precision_by_size",
     "average_precision_interval",
+    "judge",
 ]
 
 SIZE_EDGES_PX = (16.0, 32.0, 96.0)
@@ -118,6 +119,12 @@ def average_precision_interval(
     known = redrawn[~np.isnan(redrawn)]
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]) if len(known) else (np.nan, np.nan)
     return ApInterval(_ap(judged), float(low), float(high), level, rounds)
+
+
+def judge(pairs: Pairs, iou_threshold: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Scores ``(M,)``, best first, of all detections that count, and for each whether it is on a face, ``(M,)`` bool."""
+    judged = _judge_all(pairs, iou_threshold, 0.0, np.inf)
+    return judged.scores, judged.right
 
 
 def _judge_all(pairs: Pairs, iou_threshold: float, low_px: float, high_px: float) -> _Judged:

@@ -73,3 +73,16 @@ class RetinaFace(nn.Module):
             cells = head(module(level)).permute(0, 2, 3, 1)
             rows.append(cells.reshape(cells.shape[0], -1, sum(self.widths)))
         return RawOutputs(*torch.cat(rows, dim=1).split(self.widths, dim=2))
+
+    @torch.no_grad()
+    def rescale_scores(self, slope: float, offset: float) -> None:
+        """Make every score logit ``slope * logit + offset`` by changing the heads; for sigmoid heads only.
+
+        With ``slope`` above 0 the order of detections stays, so average precision does too.
+        """
+        if self.spec.score_channels != 1 or slope <= 0:
+            raise ValueError(f"expected one score channel and a slope above 0, got {self.spec.score_channels}, {slope}")
+        for head in self.heads:
+            head.weight.view(-1, sum(self.widths), head.in_channels)[:, 4] *= slope
+            bias = head.bias.view(-1, sum(self.widths))
+            bias[:, 4] = slope * bias[:, 4] + offset

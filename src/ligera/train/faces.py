@@ -11,13 +11,15 @@ from torch import nn
 from ligera.data.faces import FaceSample, read_retinaface
 from ligera.data.pictures import read_picture
 from ligera.errors import RecipeError
-from ligera.metrics.average_precision import average_precision
+from ligera.metrics.average_precision import average_precision, judge
 from ligera.models import catalogue
 from ligera.models.decode import decode
 from ligera.models.preprocess import prepare
 from ligera.models.priors import prior_boxes
 from ligera.models.specs import DetectorSpec
-from ligera.records import Decoding, Detections, Picture, Preprocess
+from ligera.models.retinaface import RetinaFace
+from ligera.records import Decoding, Detections, Picture, Preprocess, Targets
+from ligera.train.calibration import fit_scores
 from ligera.train.loading import FaceDataset, read_sources
 from ligera.train.losses import LOSSES, FaceBatch
 from ligera.train.recipe import Recipe
@@ -74,15 +76,29 @@ class FaceTask:
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """AP at IoU 0.5 on the validation pictures at their own size, for each source folder and over all."""
-        if not self.validation:
+        pairs = self._validate(network)
+        if not pairs:
             return {}
-        pairs = [(self.detect(network, picture), sample.targets) for sample, picture in self.validation]
         groups = [sample.path.parent.name for sample, _ in self.validation]
         scores = {"ap50": average_precision(pairs).ap}
         for group in sorted(set(groups)):
             part = [pair for pair, own in zip(pairs, groups, strict=True) if own == group]
             scores[f"ap50_{group}"] = average_precision(part).ap
-        return scores
+        return {name: score for name, score in scores.items() if np.isfinite(score)}
+
+    def calibrate(self, network: RetinaFace) -> dict[str, float]:
+        """Make scores of ``network`` mean the share of such detections that are faces, as far as validation can say.
+
+        Returns what the logits were changed by; nothing where there is nothing to learn it from.
+        """
+        if self.spec.score_channels != 1 or not self.validation:
+            return {}
+        slope, offset = fit_scores(*judge(self._validate(network)))
+        network.rescale_scores(slope, offset)
+        return {"score_slope": slope, "score_offset": offset}
+
+    def _validate(self, network: nn.Module) -> list[tuple[Detections, Targets]]:
+        return [(self.detect(network, picture), sample.targets) for sample, picture in self.validation]
 
     def detect(self, network: nn.Module, picture: Picture, score: float = 0.02) -> Detections:
         """Detections of one picture through the decoding that ships."""

@@ -55,6 +55,7 @@ class Training:
         self.network, self.optimizer = self.accelerator.prepare(network, _optimizer(network, recipe))
         self.history: list[dict[str, Any]] = []
         self.progress = Progress()
+        self.calibration: dict[str, float] = {}
 
     def resume(self) -> None:
         """Take up the state of the folder's checkpoint."""
@@ -72,6 +73,7 @@ class Training:
         """Train to the end; returns the last epoch's row."""
         while self.progress.epoch < self.recipe.epochs:
             self._epoch()
+        self.calibration = self.task.calibrate(self.average.network)
         if self.accelerator.is_main_process:
             save_weights(self.folder / "weights.safetensors", self.average.network.state_dict())
         return self.history[-1] if self.history else {}

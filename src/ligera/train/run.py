@@ -85,7 +85,7 @@ def _finish(training: Training) -> RunResult:
         "energy_kwh": None,
     }
     if training.accelerator.is_main_process:
-        write_text(training.folder / "result.json", json.dumps({"metrics": metrics, "cost": cost}, indent=2) + "\n")
+        write_text(training.folder / "result.json", json.dumps({"metrics": metrics, "cost": cost, "calibration": training.calibration}, indent=2) + "\n")
         draw_curves(rows, training.folder / "curves.png")
         draw_predictions(training.task, training.average.network, training.folder / "predictions.png")
     return RunResult(training.folder, metrics, cost)

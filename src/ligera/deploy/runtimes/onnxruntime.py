@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from ligera.deploy.runtimes.threads import default_threads
-from ligera.errors import ModelError
+from ligera.errors import ModelError, UsageError
 
 __all__ = ["OnnxRuntime"]
 
@@ -20,7 +20,7 @@ __all__ = ["OnnxRuntime"]
 class OnnxRuntime:
     """One ONNX model in an inference session of its own; ``threads`` defaults to the cores there are, at most 4.
 
-    Raises ``ModelError`` for a file that is missing or that ONNX Runtime cannot load.
+    Raises ``ModelError`` for a file that is missing or that ONNX Runtime cannot load, ``UsageError`` for no threads.
     """
 
     name = "onnxruntime"
@@ -31,7 +31,7 @@ class OnnxRuntime:
         if isinstance(model, Path) and not model.is_file():
             raise ModelError(f"{where}: no such model file")
         if threads is not None and threads < 1:
-            raise ModelError(f"threads: expected 1 or more, got {threads}")
+            raise UsageError(f"threads: expected 1 or more, got {threads}")
         self.threads = threads or default_threads()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
