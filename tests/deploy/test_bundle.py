@@ -57,7 +57,9 @@ def test_the_graph_hash_is_that_of_the_network_and_not_of_its_card(tmp_path: Pat
 
 def test_an_onnx_file_that_is_no_bundle_is_told_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "plain.onnx").write_bytes(identity_graph())
-    with pytest.raises(ModelError, match=r"plain\.onnx: is an ONNX file but no Ligera bundle; .*ligera export") as error:
+    with pytest.raises(
+        ModelError, match=r"plain\.onnx: is an ONNX file but no Ligera bundle; .*ligera export"
+    ) as error:
         read(tmp_path / "plain.onnx")
     assert "\n" not in str(error.value)
 

@@ -18,7 +18,7 @@ from ligera.records import Decoding, Preprocess
 from .conftest import BrightSpots, spots_card
 
 
-@pytest.mark.parametrize("name", ["face-small", "R12_V3_HS", "RetinaFace-mobile0.25"])
+@pytest.mark.parametrize("name", ["face-small", "RetinaFace-mobile0.25"])
 def test_a_catalogue_net_gives_the_same_in_torch_and_onnx_runtime(name: str, tmp_path: Path) -> None:
     network, priors = build(name), find(name).priors
     for norm in (m for m in network.modules() if isinstance(m, nn.BatchNorm2d)):

@@ -9,7 +9,6 @@ import pytest
 
 from ligera.boxes import iou
 from ligera.deploy.detector import Detector
-from ligera.deploy.engine import Engine
 from ligera.deploy.peers import PEERS, split_peer
 from ligera.deploy.peers.haar import Haar
 from ligera.deploy.peers.retinaface import RetinaFacePeer
@@ -132,9 +131,7 @@ def test_a_model_of_another_kind_is_refused_by_name(kind: str, bundle: Path) -> 
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("kind", "package"), [("dlib", "dlib"), ("mtcnn", "facenet_pytorch")]
-)
+@pytest.mark.parametrize(("kind", "package"), [("dlib", "dlib"), ("mtcnn", "facenet_pytorch")])
 def test_a_package_that_is_not_there_is_named_with_how_to_get_it(
     kind: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,10 +160,6 @@ def test_haar_finds_faces_in_a_photograph_and_scores_them() -> None:
     found = Detector.load("haar").detect(PEOPLE)
     assert len(found) >= 1
     assert (np.diff(found.scores) <= 0).all() and found.scores.min() > 0.5
-
-
-class Fixed(Engine):
-    name, runtime = "fixed", None
 
 
 @pytest.fixture(scope="module")

@@ -59,8 +59,19 @@ def test_ignore_regions_teach_nothing_but_do_not_undo_a_face() -> None:
     face = np.array([[100, 100, 140, 140]], np.float32)
     priors = prior_boxes(*SIZE, OURS)
     matched = match_adaptive(priors, face, OURS, SIZE)
-    left_out = leave_out(matched, priors, np.array([[80, 80, 160, 160]], np.float32))
+    left_out = leave_out(matched, np.array([[80, 80, 160, 160]], np.float32), OURS, SIZE)
     inside = (np.abs(priors[:, :2] - 120) <= 40).all(axis=1)
     assert (left_out[inside & (matched == BACKGROUND)] == NEITHER).all()
     assert np.array_equal(left_out[matched >= 0], matched[matched >= 0])
     assert (left_out[~inside] != NEITHER).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("spec", [OURS, PAPERS])
+def test_leaving_out_by_cells_is_leaving_out_by_centres(seed: int, spec: PriorSpec) -> None:
+    regions = random_faces(np.random.default_rng(seed), 20) + np.float32([-9, -3, 9, 3])
+    priors = prior_boxes(*SIZE, spec)
+    x, y = priors[:, 0, None], priors[:, 1, None]
+    covered = (x >= regions[:, 0]) & (x <= regions[:, 2]) & (y >= regions[:, 1]) & (y <= regions[:, 3])
+    background = np.full(len(priors), BACKGROUND)
+    assert np.array_equal(leave_out(background, regions, spec, SIZE) == NEITHER, covered.any(axis=1))

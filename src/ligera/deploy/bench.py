@@ -27,7 +27,6 @@ from ligera.errors import LigeraError, MissingExtra, ModelError, UsageError
 __all__ = ["BenchReport", "BenchRow", "bench", "overhead_share"]
 
 RUNS_PER_ROUND = 10
-COLD_STARTS = 3
 WAIT_S = 60.0
 
 
@@ -99,11 +98,13 @@ def bench(
     height: int = 480,
     threads: int | None = None,
     runs: int = 200,
+    cold_starts: int = 3,
     runtime: str = "onnxruntime",
     picture: str | None = None,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> BenchReport:
     """Time ``models`` and, beside each, ``versus``, ``runs`` detections each, one picture at a time.
+    A process is started ``cold_starts`` times for each model.
 
     ``picture`` is resized to ``width`` x ``height`` px; without one a synthetic picture is used, in which a network
     finds nothing and decoding is as cheap as it gets. ``progress`` hears how many rounds of how many are done. Raises
@@ -114,7 +115,7 @@ def bench(
     names = list(dict.fromkeys([*models, *([versus] if versus else [])]))
     jobs = {name: Job(name, width, height, threads, runtime, picture) for name in names}
     times = {name: _Times() for name in names}
-    for _ in range(COLD_STARTS - 1):
+    for _ in range(cold_starts - 1):
         for name, job in jobs.items():
             with _Worker(job) as worker:
                 times[name].cold_start.append(worker.started_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -57,7 +58,8 @@ class FaceDataset(Dataset):
         pixels, targets = augment(lambda: self._read(next(rows)), self._recipe.augment, self._recipe.side_px, generator)
         matched = torch.from_numpy(self._match(targets))
         faces = torch.from_numpy(np.array(targets.boxes))
-        return pixels, matched, faces, torch.from_numpy(np.array(targets.landmarks)).flatten(1)
+        planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        return planes, matched, faces, torch.from_numpy(np.array(targets.landmarks)).flatten(1)
 
     def _rows(self, first: int, generator: np.random.Generator) -> Iterator[int]:
         """The sample's own row, then rows drawn by weight to stand beside it."""
@@ -76,7 +78,7 @@ class FaceDataset(Dataset):
             matched = match_by_iou(priors, targets.boxes)
         else:
             matched = match_adaptive(priors, targets.boxes, self._spec, size)
-        return leave_out(matched, priors, targets.ignore)
+        return leave_out(matched, targets.ignore, self._spec, size)
 
 
 def collate(samples: list[tuple[torch.Tensor, ...]]) -> FaceBatch:
@@ -94,6 +96,7 @@ def loader(dataset: FaceDataset, keys: list[list[SampleKey]], workers: int) -> D
 
 def _one_thread(_worker: int) -> None:
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
 
 
 def _decode_all(samples: list[FaceSample]) -> list[Picture]:

@@ -63,13 +63,21 @@ def match_adaptive(
     return matched
 
 
-def leave_out(matched: np.ndarray, priors: np.ndarray, ignore: np.ndarray) -> np.ndarray:
-    """Background priors whose centre lies in an ignore region become NEITHER."""
+def leave_out(matched: np.ndarray, ignore: np.ndarray, spec: PriorSpec, input_size: tuple[int, int]) -> np.ndarray:
+    """``matched`` with NEITHER in place of BACKGROUND wherever a prior's centre lies in an ignore region."""
     if not len(ignore):
         return matched
-    x, y = priors[:, 0, None], priors[:, 1, None]
-    covered = ((x >= ignore[:, 0]) & (x <= ignore[:, 2]) & (y >= ignore[:, 1]) & (y <= ignore[:, 3])).any(axis=1)
-    return np.where((matched == BACKGROUND) & covered, NEITHER, matched)
+    changed, first = matched.copy(), 0
+    for stride, sizes in zip(spec.strides, spec.sizes, strict=True):
+        rows, columns = -(-input_size[0] // stride), -(-input_size[1] // stride)
+        cells = changed[first : first + rows * columns * len(sizes)].reshape(rows, columns, len(sizes))
+        first += cells.size
+        low = np.ceil(ignore[:, :2] / stride - 0.5).astype(int).clip(min=0)
+        high = np.floor(ignore[:, 2:] / stride - 0.5).astype(int) + 1
+        for (x1, y1), (x2, y2) in zip(low.tolist(), high.tolist(), strict=True):
+            part = cells[y1 : max(y1, y2), x1 : max(x1, x2)]
+            part[part == BACKGROUND] = NEITHER
+    return changed
 
 
 def _candidates(faces: np.ndarray, spec: PriorSpec, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

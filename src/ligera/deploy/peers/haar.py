@@ -41,7 +41,8 @@ class Haar:
             raise ModelError(f"{path}: no such cascade file")
         try:
             cascade = cv2.CascadeClassifier(str(path))
-        except cv2.error:
+        except (cv2.error, SystemError):
+            # OpenCV raises the second from within the first for some damaged files
             cascade = None
         if cascade is None or cascade.empty():
             raise ModelError(f"{path}: is no cascade that OpenCV can read; expected an XML such as {CASCADE}")

@@ -1,0 +1,5 @@
+"""What tests of whole commands share with those of ``deploy``: a real bundle whose answer anyone can foretell."""
+
+from .deploy.conftest import bundle, picture_file
+
+__all__ = ["bundle", "picture_file"]
