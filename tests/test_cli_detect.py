@@ -199,7 +199,7 @@ def test_a_real_interrupt_ends_a_waiting_command(bundle: Path) -> None:
         _, err = running.communicate(timeout=60)
     finally:
         running.kill()
-    assert running.returncode == 130
+    assert running.returncode == 130, err.decode()
     assert b"Traceback" not in err
 
 

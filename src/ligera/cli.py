@@ -83,6 +83,8 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: {_os_reason(error)}", 2)
     except Exception as error:
+        if _was_interrupted(error):
+            return _fail("interrupted", 130)
         reason = f"{type(error).__name__}: {error}"
         return _fail(f"{reason} - this is a bug; please report it, with what LIGERA_DEBUG=1 shows", 1)
 
@@ -99,6 +101,13 @@ def _run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     return 0
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: packages written in C turn it into an error of their own while they load."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _fail(message: str, code: int) -> int:
