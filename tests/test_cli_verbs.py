@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from ligera import __version__, cli
+from ligera.deploy.bench import BenchReport, BenchRow
+from ligera.deploy.figures import Figure
 
 Capture = pytest.CaptureFixture[str]
 
@@ -48,55 +50,34 @@ def test_doctor_says_what_is_there_and_what_to_install(capsys: Capture) -> None:
     assert found["version"] == __version__ and found["hardware"]["cores"] >= 1
 
 
-def test_models_lists_networks_with_their_size(capsys: Capture) -> None:
-    assert cli.run(["models", "--json", "--size", "64x64"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    networks = {row["name"]: row for row in found["catalogue"]}
-    assert networks["RetinaFace-mobile0.25"]["parameters"] > 400_000
-    assert {row["kind"] for row in found["peers"]} >= {"yunet", "scrfd", "haar"}
+FIGURE = Figure(2.5, "ms", "measured", "cpu", 2, 200, (2.4, 2.6))
 
 
-def test_models_without_torch_lists_the_names_and_says_what_is_missing(
-    capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    assert cli.run(["models"]) == 0
+def fake_bench(monkeypatch: pytest.MonkeyPatch, *reasons: str) -> None:
+    figures = {"p50_ms": FIGURE, "overhead_share": Figure(None, "1", "unknown", "cpu", 2, 0)}
+    row = BenchRow("folder/face.onnx", "onnxruntime", 1, figures)
+    report = BenchReport((row,), None, 640, 480, "synthetic", "Some CPU", reasons)
+    monkeypatch.setattr("ligera.deploy.bench.bench", lambda *_args, **_options: report)
+
+
+def test_bench_prints_every_figure_with_its_provenance(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    fake_bench(monkeypatch)
+    assert cli.run(["bench", "face"]) == 0
+    text = capsys.readouterr().out
+    assert "2.50 (2.40-2.60)" in text and "unknown" in text
+    assert "Some CPU, cpu, 2 threads, 200 runs" in text and "640x480 px (synthetic)" in text
+
+
+def test_bench_withholds_the_figures_of_a_noisy_machine(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    fake_bench(monkeypatch, "other work kept 1.5 of 2 cores busy")
+    assert cli.run(["bench", "face"]) == 0
     captured = capsys.readouterr()
-    assert "R12_V3_HS" in captured.out and "?" in captured.out
-    assert "pip install 'ligera[train]'" in captured.err
-
-
-def test_data_check_names_a_bad_line_and_has_code_2(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "label.txt").write_text("# a.jpg\n1 2 three 4\n")
-    assert cli.run(["data", "check", str(tmp_path)]) == 2
-    captured = capsys.readouterr()
-    assert "label.txt:2: expected numbers, got 'three'" in captured.out
-    assert "cannot be trained on" in captured.err
-    assert cli.run(["data", "check", str(tmp_path), "--json"]) == 2
-    found = json.loads(capsys.readouterr().out)
-    assert found["ok"] is False and found["missing"] == 1
-
-
-def test_data_check_of_nothing_is_one_line(capsys: Capture) -> None:
-    assert cli.run(["data", "check", "nowhere"]) == 2
-    assert capsys.readouterr().err == "ligera: nowhere: no such file or folder\n"
-
-
-def test_bench_prints_provenance_or_says_why_not(bundle: Path, capsys: Capture) -> None:
-    arguments = ["bench", str(bundle), "--runs", "10", "--size", "64x64", "--threads", "1"]
-    assert cli.run([*arguments, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    # ten runs are one round, in which noise cannot be told, so nothing may be quoted
-    assert found["quotable"] is False and "too few rounds" in found["reasons"][0]
-    assert found["models"][0]["figures"] is None
-
-
-def test_bench_shows_figures_of_a_noisy_machine_only_when_forced(bundle: Path, capsys: Capture) -> None:
-    arguments = ["bench", str(bundle), "--runs", "10", "--size", "64x64", "--force"]
-    assert cli.run(arguments) == 0
-    captured = capsys.readouterr()
-    assert "p50 ms" in captured.out and "threads" in captured.out
-    assert "too noisy to quote" in captured.err
+    assert captured.out == ""
+    assert "too noisy to quote: other work kept 1.5 of 2 cores busy" in captured.err and "--force" in captured.err
+    assert cli.run(["bench", "face", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["models"][0]["figures"] is None
+    assert cli.run(["bench", "face", "--force"]) == 0
+    assert "2.50" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("size", ["64", "64x", "axb", "0x0"])

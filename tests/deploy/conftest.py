@@ -1,4 +1,4 @@
-"""A network whose answer anyone can foretell: it finds bright 32 px cells. Exported for real, so all around it is real."""
+"""A network whose answer anyone can foretell: it finds bright 32 px cells. Exported for real."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -147,7 +147,7 @@ def test_an_unknown_name_lists_what_there_is(monkeypatch: pytest.MonkeyPatch, tm
     for name in ("face", "face-small"):
         (tmp_path / f"{name}.onnx").touch()
     monkeypatch.setattr(builtin, "_folder", lambda: tmp_path)
-    with pytest.raises(ModelError, match="'face-smal'.*did you mean 'face-small'.*built in: face, face-small"):
+    with pytest.raises(ModelError, match=r"'face-smal'.*did you mean 'face-small'.*built in: face, face-small"):
         Detector.load("face-smal")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ligera.deploy.bundle import card_from_metadata
 from ligera.deploy.runtimes import open_runtime
 from ligera.deploy.runtimes.mock import MockRuntime
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
@@ -31,6 +32,40 @@ def test_a_bundle_cut_short_is_named(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
     with pytest.raises(ModelError, match=r"cut\.onnx"):
         open_runtime(tmp_path / "cut.onnx")
+
+
+def test_metadata_that_is_no_text_is_named_and_nothing_is_printed(
+    bundle: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = bundle.read_bytes()
+    assert b'"labels"' in content
+    (tmp_path / "odd.onnx").write_bytes(content.replace(b'"labels"', b'"la\xffels"'))
+    with pytest.raises(ModelError, match=r"odd\.onnx: cannot be loaded"):
+        open_runtime(tmp_path / "odd.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_five_hundred_damaged_bundles_load_or_say_why_not(bundle: Path, tmp_path: Path) -> None:
+    content = bundle.read_bytes()
+    generator = np.random.default_rng(0)
+    batch = np.zeros((1, 3, 64, 64), np.float32)
+    refused = 0
+    for _ in range(500):
+        damaged = bytearray(content)
+        for place in generator.integers(0, len(content), int(generator.integers(1, 9))):
+            damaged[place] ^= 1 << int(generator.integers(8))
+        path = tmp_path / "damaged.onnx"
+        path.write_bytes(
+            bytes(damaged[: generator.integers(1, len(damaged) + 1)]) if generator.random() < 0.2 else damaged
+        )
+        try:
+            runtime = open_runtime(path, threads=1)
+            card_from_metadata(runtime.metadata, str(path))
+            runtime.run(batch)
+        except ModelError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert 50 < refused < 500
 
 
 def test_an_unknown_runtime_gets_the_nearest_name(bundle: Path) -> None:

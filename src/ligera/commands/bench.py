@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,14 +77,20 @@ def _show(report: BenchReport, force: bool) -> None:
             complain("ligera: figures withheld; try again on a quiet machine, or see them anyway with --force")
             return
     names = [name for name in COLUMNS if any(name in row.figures for row in report.rows)]
-    cells = [[row.model, *(_cell(name, row.figures.get(name)) for name in names)] for row in report.rows]
+    cells = [[_short(row.model), *(_cell(name, row.figures.get(name)) for name in names)] for row in report.rows]
     print_table(("model", *(COLUMNS[name] for name in names)), cells)
     first = report.rows[0].figures["p50_ms"]
     say()
     say(f"{report.processor}, {first.device}, {first.threads} threads, {first.n} runs each in turns;")
     say(f"{report.width}x{report.height} px ({report.picture}), one picture at a time; (low-high): 90 % interval")
     if report.versus:
-        say(f"ratio: time over that of {report.versus}, median of paired rounds")
+        say(f"ratio: time over that of {_short(report.versus)}, median of paired rounds")
+
+
+def _short(model: str) -> str:
+    """``yunet:/long/way/to/face.onnx`` -> ``yunet:face.onnx``."""
+    kind, colon, file = model.rpartition(":")
+    return f"{kind}{colon}{Path(file).name}"
 
 
 def _cell(name: str, figure: Figure | None) -> str:

@@ -37,6 +37,9 @@ def check_data(
         print_json({"ok": report.ok, **report.as_dict()})
     else:
         _show(report)
+    if not report.ok:
+        grave = sum(problem.kind != "suspect" for problem in report.problems)
+        complain(f"ligera: {path}: cannot be trained on as it stands, {grave:,} of its problems must be repaired")
     raise typer.Exit(0 if report.ok else 2)
 
 
@@ -68,10 +71,9 @@ def _show_problems(report: CheckReport) -> None:
     if not report.problems:
         say("no problems")
         return
-    grave_first = sorted(report.problems, key=lambda problem: problem.kind == "suspect")
-    for problem in grave_first[:MOST_PROBLEMS_SHOWN]:
-        complain(f"{problem.kind}: {problem}")
-    if len(grave_first) > MOST_PROBLEMS_SHOWN:
-        complain(f"... and {len(grave_first) - MOST_PROBLEMS_SHOWN:,} more; --json lists all")
-    grave = sum(problem.kind != "suspect" for problem in report.problems)
-    say(f"{len(report.problems):,} problems, {grave:,} of them to be repaired before training")
+    shown = sorted(report.problems, key=lambda problem: problem.kind == "suspect")[:MOST_PROBLEMS_SHOWN]
+    say(f"{len(report.problems):,} problem{'s' * (len(report.problems) != 1)}")
+    for problem in shown:
+        say(f"  {problem.kind}: {problem}")
+    if len(report.problems) > len(shown):
+        say(f"  ... and {len(report.problems) - len(shown):,} more; --json lists them all")

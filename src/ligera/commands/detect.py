@@ -78,11 +78,16 @@ def detect(
     Annotated pictures and detections.jsonl go to a fresh folder under runs/detect, whose path is printed. A picture
     that cannot be read gets a row with its error, and the exit code is 2 at the end.
     """
+    import cv2
+
     from ligera.deploy.detector import Detector
     from ligera.deploy.files import new_run_folder
     from ligera.deploy.sources import plan
 
     planned = plan(sources)
+    if threads is not None:
+        # resizing and colour conversion run on OpenCV's own threads
+        cv2.setNumThreads(threads)
     detector = Detector.load(model, threads=threads, runtime=runtime)
     folder = out
     if folder is None and (save_crops or not as_json):

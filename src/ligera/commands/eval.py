@@ -27,6 +27,7 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Argument(help="Folder with RetinaFace labels, or in WIDER FACE's layout.")
     ] = None,
+    *,
     detections: Annotated[
         Path | None,
         typer.Option(metavar="DUMP_DIR", help="Score these detections instead: DUMP_DIR/EVENT/PICTURE.txt."),

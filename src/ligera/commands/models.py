@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
+from ligera.commands.bench import parse_size
 from ligera.commands.terminal import complain, print_json, print_table, say
+from ligera.errors import MissingExtra, UsageError
+
+SIDE_MULTIPLE_PX = 32
 
 
 def models(
+    size: Annotated[
+        str, typer.Option(metavar="WxH", help="Input for which multiply-adds are counted, px.")
+    ] = "320x320",
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout, nothing else there.")] = False,
 ) -> None:
     """List the built-in models, the nets that can be trained and the kinds of other people's detectors.
 
-    Sizes of the nets are counted where torch is installed.
+    Parameters and multiply-adds (MACs) of the nets are counted where torch is installed.
     """
+    width, height = parse_size(size)
+    if width % SIDE_MULTIPLE_PX or height % SIDE_MULTIPLE_PX or not (width and height):
+        raise UsageError(f"--size {size}: expected sides that are multiples of {SIDE_MULTIPLE_PX} px, such as 320x320")
     builtin = _builtin()
-    nets, why_uncounted = _catalogue()
+    nets, why_uncounted = _catalogue((height, width))
     peers = _peers()
     if as_json:
         print_json({"builtin": builtin, "catalogue": nets, "peers": peers})
@@ -53,11 +64,8 @@ def _builtin() -> list[dict[str, Any]]:
     return rows
 
 
-def _catalogue() -> tuple[list[dict[str, Any]], str | None]:
+def _catalogue(input_size: tuple[int, int]) -> tuple[list[dict[str, Any]], str | None]:
     """A row per net, with what it costs where torch is installed; otherwise why that is not known."""
-    from dataclasses import asdict
-
-    from ligera.errors import MissingExtra
     from ligera.models import catalogue
     from ligera.models.receptive import receptive_field_px
     from ligera.models.summary import summarize
@@ -67,7 +75,7 @@ def _catalogue() -> tuple[list[dict[str, Any]], str | None]:
         row: dict[str, Any] = {"name": name, "parameters": None, "macs": None, "priors": None, "input_size": None}
         row["receptive_field_px"] = receptive_field_px(spec)
         try:
-            row |= asdict(summarize(name))
+            row |= asdict(summarize(name, input_size))
         except MissingExtra as error:
             reason = str(error)
         rows.append(row)
@@ -97,7 +105,7 @@ def _show(builtin: list[dict[str, Any]], nets: list[dict[str, Any]], peers: list
     else:
         say("  none in this installation")
     say()
-    say("nets, for a recipe's model: NAME (receptive field per level, finest first)")
+    say("nets, for a recipe's model: NAME (height x width px; receptive field of each level, finest first)")
     print_table(("name", "parameters", "MACs", "at px", "receptive field px"), [_net_cells(row) for row in nets])
     say()
     say("other people's detectors, for ligera detect --model KIND:FILE")
@@ -105,11 +113,8 @@ def _show(builtin: list[dict[str, Any]], nets: list[dict[str, Any]], peers: list
 
 
 def _net_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    counted = row["parameters"] is not None
-    return (
-        row["name"],
-        f"{row['parameters']:,}" if counted else "-",
-        f"{row['macs'] / 1e6:,.0f} M" if counted else "-",
-        "x".join(str(side) for side in row["input_size"]) if counted else "-",
-        " ".join(str(side) for side in row["receptive_field_px"]),
-    )
+    fields = " ".join(str(side) for side in row["receptive_field_px"])
+    if row["parameters"] is None:
+        return (row["name"], "?", "?", "?", fields)
+    height, width = row["input_size"]
+    return (row["name"], f"{row['parameters']:,}", f"{row['macs'] / 1e6:,.0f} M", f"{height}x{width}", fields)

@@ -8,10 +8,12 @@ that whatever drifts meets all alike. Out: a :class:`BenchReport` whose every fi
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -101,16 +103,14 @@ def bench(
     cold_starts: int = 3,
     runtime: str = "onnxruntime",
     picture: str | None = None,
-    progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> BenchReport:
     """Time ``models`` and, beside each, ``versus``, ``runs`` detections each, one picture at a time.
-    A process is started ``cold_starts`` times for each model.
 
-    ``picture`` is resized to ``width`` x ``height`` px; without one a synthetic picture is used, in which a network
-    finds nothing and decoding is as cheap as it gets. ``progress`` hears how many rounds of how many are done. Raises
-    ``ModelError`` for a model that cannot be loaded and ``UsageError`` for options out of range.
+    A process is started ``cold_starts`` times for each model. ``picture`` is resized to ``width`` x ``height`` px;
+    without one a synthetic picture is used, in which a network finds nothing and decoding is as cheap as it gets.
+    Raises ``ModelError`` for a model that cannot be loaded and ``UsageError`` for options out of range.
     """
-    if min(width, height) < 32 or runs < RUNS_PER_ROUND:
+    if min(width, height) < 32 or runs < RUNS_PER_ROUND or cold_starts < 1:
         raise UsageError(f"bench: expected sides of 32 px or more and {RUNS_PER_ROUND} runs or more")
     names = list(dict.fromkeys([*models, *([versus] if versus else [])]))
     jobs = {name: Job(name, width, height, threads, runtime, picture) for name in names}
@@ -119,31 +119,19 @@ def bench(
         for name, job in jobs.items():
             with _Worker(job) as worker:
                 times[name].cold_start.append(worker.started_ms)
-    workers: dict[str, _Worker] = {}
-    try:
-        for name, job in jobs.items():
-            workers[name] = _Worker(job)
-            times[name].cold_start.append(workers[name].started_ms)
+    with ExitStack() as stack:
+        workers = {name: stack.enter_context(_Worker(job)) for name, job in jobs.items()}
         noise = NoiseMeter(threads=max(worker.ready["threads"] or 1 for worker in workers.values()))
-        _take_turns(workers, times, noise, -(-runs // RUNS_PER_ROUND), progress)
+        _take_turns(workers, times, noise, -(-runs // RUNS_PER_ROUND))
         for name, worker in workers.items():
+            times[name].cold_start.append(worker.started_ms)
             times[name].peak_mb = worker.ask(None)["peak_mb"]
-        ready = {name: worker.ready for name, worker in workers.items()}
-    finally:
-        for worker in workers.values():
-            worker.close()
-    rows = tuple(_row(name, times, ready[name], versus) for name in names)
+    rows = tuple(_row(name, times, workers[name].ready, versus) for name in names)
     shown = picture or "synthetic, nothing to find"
     return BenchReport(rows, versus, width, height, shown, inspect_hardware().processor, noise.reasons())
 
 
-def _take_turns(
-    workers: dict[str, _Worker],
-    times: dict[str, _Times],
-    noise: NoiseMeter,
-    rounds: int,
-    progress: Callable[[int, int], None],
-) -> None:
+def _take_turns(workers: dict[str, _Worker], times: dict[str, _Times], noise: NoiseMeter, rounds: int) -> None:
     noise.start()
     names = list(workers)
     for number in range(rounds):
@@ -155,7 +143,6 @@ def _take_turns(
             times[name].total.append(answer["total_ms"])
             times[name].network.append([ms for ms in answer["network_ms"] if ms is not None])
             times[name].found = answer["found"]
-        progress(number + 1, rounds)
     noise.stop()
 
 
@@ -192,8 +179,20 @@ class _Worker:
 
     def __init__(self, job: Job) -> None:
         command = [sys.executable, "-m", "ligera.deploy.bench_worker", job.to_json()]
+        environment = os.environ.copy()
+        if job.threads is not None:
+            # for detectors whose networks run on threads of their own
+            environment["OMP_NUM_THREADS"] = str(job.threads)
         started = time.perf_counter()
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # A session of its own, as Ctrl-C is for the parent, which then closes the pipes that the worker lives by.
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+            start_new_session=True,
+        )
         try:
             self.ready = self._read(job.model)
         except BaseException:

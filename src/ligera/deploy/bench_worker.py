@@ -8,6 +8,7 @@ times of N detections, and after an empty line its peak memory. An error is ``{"
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -122,6 +123,9 @@ def _main() -> None:
 
     try:
         _serve(Job(**json.loads(sys.argv[1])))
+    except BrokenPipeError:
+        # bench is gone, interrupted for instance; nothing is left to say, at exit neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except LigeraError as error:
         _answer({"error": str(error), "exit_code": error.exit_code})
 

@@ -10,18 +10,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ligera.data.check import detect_format
 from ligera.data.faces import FaceSample, FaceSet, read_retinaface
 from ligera.data.pictures import read_picture
 from ligera.data.widerface import read_widerface
 from ligera.deploy.detector import Detector
-from ligera.errors import DataError, PictureError, UsageError, nearest
+from ligera.errors import DataError, ModelError, PictureError, UsageError, nearest
 from ligera.metrics import widerface
-from ligera.metrics.average_precision import average_precision, average_precision_by_size, average_precision_interval
+from ligera.metrics.average_precision import (
+    ApResult,
+    average_precision,
+    average_precision_by_size,
+    average_precision_interval,
+)
 from ligera.metrics.landmarks import landmark_error
 from ligera.records import Detections, Targets
 
@@ -188,8 +195,12 @@ def _detected(
         except PictureError as error:
             broken.append(error)
             continue
-        if not broken:
-            yield sample, detector.detect(picture, score=LOWEST_SCORE, max_side=_bound(detector, max_side))
+        if broken:
+            continue
+        found = detector.detect(picture, score=LOWEST_SCORE, max_side=_bound(detector, max_side))
+        if not np.isfinite(found.boxes).all():
+            raise ModelError(f"{detector.name}: gives boxes that are no numbers in {sample.path}; train it again")
+        yield sample, found
     if broken:
         more = f"; and {len(broken) - MOST_BROKEN_NAMED:,} more" if len(broken) > MOST_BROKEN_NAMED else ""
         named = "; ".join(str(error) for error in broken[:MOST_BROKEN_NAMED])
@@ -199,25 +210,32 @@ def _detected(
 def _label_scores(pairs: list[Pair], sources: list[str], model: str, data: str, inference: str) -> LabelScores:
     whole = average_precision(pairs, operating_score=OPERATING_SCORE)
     interval = average_precision_interval(pairs, rounds=INTERVAL_ROUNDS)
-    groups = {
-        source: _group([pair for pair, own in zip(pairs, sources, strict=True) if own == source])
-        for source in sorted(set(sources))
-    }
-    sizes = {
-        name: GroupScore(part.pictures, part.faces, _known(part.ap), _known(part.recall), _known(part.precision))
-        for name, part in average_precision_by_size(pairs, operating_score=OPERATING_SCORE).items()
-    }
-    bounds = None if math.isnan(interval.low) else (interval.low, interval.high)
-    return LabelScores(model, data, f"{whole.protocol}; {inference}", _group(pairs), bounds, groups, sizes)
+    groups = {}
+    for source in sorted(set(sources)):
+        part = [pair for pair, own in zip(pairs, sources, strict=True) if own == source]
+        groups[source] = _with_landmarks(part, average_precision(part, operating_score=OPERATING_SCORE))
+    by_size = average_precision_by_size(pairs, operating_score=OPERATING_SCORE)
+    return LabelScores(
+        model,
+        data,
+        protocol=f"{whole.protocol}; {inference}",
+        overall=_with_landmarks(pairs, whole),
+        interval=None if math.isnan(interval.low) else (interval.low, interval.high),
+        sources=groups,
+        sizes={name: _group(part) for name, part in by_size.items()},
+    )
 
 
-def _group(pairs: list[Pair]) -> GroupScore:
-    result = average_precision(pairs, operating_score=OPERATING_SCORE)
+def _group(result: ApResult) -> GroupScore:
     scores = (_known(result.ap), _known(result.recall), _known(result.precision))
+    return GroupScore(result.pictures, result.faces, *scores)
+
+
+def _with_landmarks(pairs: list[Pair], result: ApResult) -> GroupScore:
     if any(len(found) and found.landmarks is None for found, _ in pairs):
-        return GroupScore(result.pictures, result.faces, *scores)
+        return _group(result)
     points = landmark_error(pairs)
-    return GroupScore(result.pictures, result.faces, *scores, _known(points.nme), points.matched)
+    return replace(_group(result), nme=_known(points.nme), nme_faces=points.matched)
 
 
 def _evaluate_wider(detector: Detector, data: Path, max_side: int | None, watch: Watch | None) -> WiderScores:

@@ -22,6 +22,10 @@ from ligera.train.recipe import DataSource, Recipe
 from ligera.train.sampling import SampleKey
 
 
+# A batch takes well under a second; a worker that is silent for this long will not speak again.
+WORKER_PATIENCE_S = 600
+
+
 def read_sources(sources: tuple[DataSource, ...]) -> tuple[list[FaceSample], np.ndarray]:
     """All samples of a recipe's sources and the weight of each; a folder that nothing weighs gets the default."""
     samples: list[FaceSample] = []
@@ -43,6 +47,8 @@ class FaceDataset(Dataset):
     """Samples by ``SampleKey``: ``(pixels (3, S, S) uint8, matched (P,), faces (N, 4), landmarks (N, 10))``."""
 
     def __init__(self, samples: list[FaceSample], weights: np.ndarray, recipe: Recipe, priors: PriorSpec) -> None:
+        # Here, not in the workers: a worker that finds OpenCV's threads of before the fork waits for them for ever.
+        cv2.setNumThreads(1)
         self._samples = samples
         self._ends = np.cumsum(weights / weights.sum())
         self._recipe = recipe
@@ -91,12 +97,18 @@ def collate(samples: list[tuple[torch.Tensor, ...]]) -> FaceBatch:
 
 def loader(dataset: FaceDataset, keys: list[list[SampleKey]], workers: int) -> DataLoader:
     """Batches in the order of ``keys``, made by ``workers`` processes (0: in this one)."""
-    return DataLoader(dataset, batch_sampler=keys, collate_fn=collate, num_workers=workers, worker_init_fn=_one_thread)
+    return DataLoader(
+        dataset,
+        batch_sampler=keys,
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        timeout=WORKER_PATIENCE_S if workers else 0,
+    )
 
 
 def _one_thread(_worker: int) -> None:
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def _decode_all(samples: list[FaceSample]) -> list[Picture]:

@@ -34,22 +34,26 @@ class OnnxRuntime:
             raise UsageError(f"threads: expected 1 or more, got {threads}")
         self.threads = threads or default_threads()
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        # Fatal only: errors are raised besides, and a command has one line for each.
+        options.log_severity_level = 4
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         # Pictures come in any size: a plan of memory for each size seen would be kept for ever.
         options.enable_mem_pattern = False
         source = model if isinstance(model, bytes) else str(model)
         try:
-            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+            # Without its fallback, which tries the same again and prints about it on standard output.
+            self._session = onnxruntime.InferenceSession(
+                source, options, providers=["CPUExecutionProvider"], enable_fallback=False
+            )
+            self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+            (entry,) = self._session.get_inputs()
         except Exception as error:
             raise ModelError(f"{where}: cannot be loaded as an ONNX model ({_reason(error)})") from None
-        entry = self._session.get_inputs()[0]
         self._input = entry.name
         self.input_shape = _sides(entry.shape)
         self.output_shapes = {output.name: _sides(output.shape) for output in self._session.get_outputs()}
         self._outputs = list(self.output_shapes)
-        self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs of one batch by name; ``ModelError`` where the network takes no batch of this shape or type."""
