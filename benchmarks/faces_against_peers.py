@@ -29,10 +29,10 @@ from ligera.deploy.builtin import builtin_names, builtin_path
 from ligera.deploy.detector import Detector
 from ligera.deploy.evaluate import LabelScores, WiderScores, evaluate, input_rule
 from ligera.deploy.figures import Figure, quantile_figure
-from ligera.deploy.files import write_bytes
 from ligera.deploy.hardware import inspect_hardware
 from ligera.deploy.noise import NoiseMeter
 from ligera.errors import LigeraError
+from ligera.files import write_bytes
 
 # How the usual file names of each maker begin.
 KINDS = {"yunet": "yunet", "scrfd": "scrfd", "version-": "ultralight", "retinaface": "retinaface"}
@@ -92,7 +92,7 @@ def compare(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     for contender in contenders:
         print(f"scoring {contender.name}", file=sys.stderr)
         try:
-            rows.append(score(contender, options.data, options.threads))
+            rows.append(score(contender, options.data, options.threads, options.min_face))
         except LigeraError as error:
             missing.append(f"{contender.name}: {error}")
     print(f"timing {len(rows)} detectors", file=sys.stderr)
@@ -106,6 +106,7 @@ def compare(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "python": platform.python_version(),
         "threads": options.threads,
         "pictures": len(pictures),
+        "min_face": options.min_face,
         "noise": noise,
         "detectors": [row.as_dict(median(row, options.threads) if quotable else None) for row in rows],
         "missing": missing,
@@ -119,6 +120,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--peers", type=Path, help="folder with other people's ONNX files")
     parser.add_argument("--models", nargs="*", default=list(builtin_names()), help="our models: names or bundle files")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--min-face", type=int, help="ignore faces of DATA/val whose long side is shorter, px")
     parser.add_argument("--rounds", type=int, default=2, help="how often every picture is searched by each detector")
     parser.add_argument("--timed", type=int, help="time about this many pictures, evenly spread, instead of all")
     parser.add_argument("--force", action="store_true", help="show times even of a machine that was not quiet")
@@ -146,9 +148,9 @@ def find(models: list[str], peers: Path) -> tuple[list[Contender], list[str]]:
     return found + [Contender(name, name, None) for name in PACKAGES], missing
 
 
-def score(contender: Contender, data: Path, threads: int) -> Row:
+def score(contender: Contender, data: Path, threads: int, min_face: int | None) -> Row:
     with Detector.load(contender.model, threads=threads) as detector:
-        labels = evaluate(detector, data / "val")
+        labels = evaluate(detector, data / "val", min_face=min_face)
         wider = evaluate(detector, data / "wider_mini")
         assert isinstance(labels, LabelScores)
         assert isinstance(wider, WiderScores)
@@ -270,9 +272,10 @@ def notes(rows: list[Row], report: dict[str, Any]) -> list[str]:
     groups = rows[0].labels.sources.items() if rows else ()
     counts = ", ".join(f"{name} {group.pictures} pictures with {group.faces} faces" for name, group in groups)
     runs = len(rows[0].times_ms) if rows else 0
+    small = f", faces with a long side under {report['min_face']} px ignored" if report["min_face"] else ""
     lines = [
         f"Ligera {report['ligera']} on {report['device']}, Python {report['python']}, {report['threads']} threads. "
-        f"AP50: IoU 0.5, all points, ignore regions left out, single scale, scores from 0.02 ({counts}). "
+        f"AP50: IoU 0.5, all points, ignore regions left out, single scale, scores from 0.02{small} ({counts}). "
         "WIDER-mini: the official protocol on the same wider pictures. NME: over the distance between the eyes, "
         "faces that were found among those with known landmarks. "
         f"Time: decoded picture to boxes at each detector's own score, n = {runs} runs over {report['pictures']} "

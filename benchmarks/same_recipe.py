@@ -1,11 +1,12 @@
 """Paper C's comparison on one machine: nets trained on the same data with the same schedule, then timed side by side.
 
-    python benchmarks/same_recipe.py train recipes/face-small.yaml --models face-small RetinaFace-mobile0.25 --seeds 0 1 2
+    python benchmarks/same_recipe.py train recipes/face-small.yaml --models face-small RetinaFace-mobile0.25
     python benchmarks/same_recipe.py report
 
-Data, augmentation, optimizer and number of steps are those of the recipe, cut to ``--samples`` a run; each net keeps its
-own priors and loss, which belong to its architecture. Runs that are done are not repeated. The report has AP at IoU 0.5 on
-the validation pictures at native size (mean and range over seeds) and the network's latency from interleaved runs.
+Data, augmentation, optimizer and number of steps are those of the recipe, cut to ``--samples`` a run; each net keeps
+its own priors and loss, which belong to its architecture. Runs that are done are not repeated. The report has AP at IoU
+0.5 on the validation pictures at native size (mean and range over seeds) and the network's latency from interleaved
+runs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,14 @@ def train(arguments: argparse.Namespace) -> None:
             if (folder / "checkpoint.pt").is_file():
                 result = resume(folder)
             else:
-                changes = [f"name={name}", f"model={model}", f"loss={loss}", f"seed={seed}", "epochs=4", "evaluate_every=4"]
+                changes = [
+                    f"name={name}",
+                    f"model={model}",
+                    f"loss={loss}",
+                    f"seed={seed}",
+                    "epochs=4",
+                    "evaluate_every=4",
+                ]
                 changes += [f"samples_per_epoch={arguments.samples // 4}", *arguments.set]
                 result = start(read_recipe(arguments.recipe, tuple(changes)), RUNS)
             print(name, result.metrics, flush=True)
@@ -45,7 +53,9 @@ def report(arguments: argparse.Namespace) -> None:
         result = json.loads(file.read_text())
         rows.setdefault(file.parent.name.rpartition("-seed")[0], []).append(result)
     latency = latencies_ms(sorted(rows), arguments.threads, arguments.rounds)
-    columns = sorted({key for results in rows.values() for r in results for key in r["metrics"] if key.startswith("ap50")})
+    columns = sorted(
+        {key for results in rows.values() for r in results for key in r["metrics"] if key.startswith("ap50")}
+    )
     print(f"| net | runs | {' | '.join(columns)} | network ms, median (10-90 %) | minutes a run |")
     print("|---|--:|" + "--:|" * (len(columns) + 2))
     for name, results in rows.items():
@@ -58,7 +68,8 @@ def report(arguments: argparse.Namespace) -> None:
         cells.append(f"{median(times):.2f} ({low:.2f}-{high:.2f})")
         cells.append(f"{mean(r['cost']['train_s'] for r in results) / 60:.1f}")
         print(f"| {name} | {len(results)} | " + " | ".join(cells) + " |")
-    print(f"\n320 x 416 px, ONNX Runtime fp32, {arguments.threads} threads, {len(next(iter(latency.values())))} runs each, interleaved")
+    runs = len(next(iter(latency.values())))
+    print(f"\n320 x 416 px, ONNX Runtime fp32, {arguments.threads} threads, {runs} runs each, interleaved")
 
 
 def latencies_ms(models: list[str], threads: int, rounds: int) -> dict[str, list[float]]:

@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 
 # A module may import its own room and those of earlier ranks; rooms of one rank are strangers.
 RANKS = (
-    {"records", "boxes", "errors"},
+    {"records", "boxes", "errors", "files"},
     {"data", "models", "metrics", "meter"},
     {"train"},
     {"deploy"},
@@ -20,7 +20,7 @@ RANKS = (
     {"studies", "serve", "commands", "cli"},
 )
 DOORS = RANKS[-1]
-TORCH_ROOMS = ("ligera.models.", "ligera.train.", "ligera.search.", "ligera.data.augment", "ligera.deploy.export")
+TORCH_ROOMS = ("ligera.models.", "ligera.train.", "ligera.search.", "ligera.deploy.export")
 HEAVY = ("torch", "torchvision", "timm", "accelerate", "onnx", "scipy", "matplotlib", "safetensors")
 
 

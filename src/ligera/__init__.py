@@ -1,7 +1,7 @@
 """Ligera trains, searches and ships small vision models under a budget.
 
-    import ligera
-    faces = ligera.load("face-small").detect("photo.jpg")   # -> ligera.records.Detections
+import ligera
+faces = ligera.load("face-small").detect("photo.jpg")   # -> ligera.records.Detections
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """One tree of errors: each message says what was wrong, where, and what to do.
 
-    LigeraError                exit code 1 would be a bug, so every child sets its own
-    ├── UsageError        2    a wrong option, name or recipe key
-    │   └── RecipeError   2    a recipe that cannot be run
-    ├── DataError         2    files that cannot be read or do not say what they should
-    │   └── PictureError  2    one picture that cannot be decoded
-    ├── ModelError        2    a model file that is not what it claims
-    ├── MissingExtra      3    an optional package or device that is not there
-    └── GateFailed        4    a measured value that missed its budget
+LigeraError                exit code 1 would be a bug, so every child sets its own
+├── UsageError        2    a wrong option, name or recipe key
+│   └── RecipeError   2    a recipe that cannot be run
+├── DataError         2    files that cannot be read or do not say what they should
+│   └── PictureError  2    one picture that cannot be decoded
+├── ModelError        2    a model file that is not what it claims
+├── MissingExtra      3    an optional package or device that is not there
+└── GateFailed        4    a measured value that missed its budget
 """
 
 from __future__ import annotations

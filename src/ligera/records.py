@@ -71,7 +71,9 @@ class Targets:
         put = object.__setattr__
         put(self, "boxes", _array("boxes", self.boxes, (None, 4), np.float32))
         count = len(self.boxes)
-        put(self, "labels", _array("labels", np.zeros(count) if self.labels is None else self.labels, (None,), np.int64))
+        put(
+            self, "labels", _array("labels", np.zeros(count) if self.labels is None else self.labels, (None,), np.int64)
+        )
         points = np.full((count, 5, 2), np.nan) if self.landmarks is None else self.landmarks
         put(self, "landmarks", _array("landmarks", points, (None, 5, 2), np.float32))
         put(self, "ignore", _array("ignore", self.ignore, (None, 4), np.float32))
@@ -105,7 +107,9 @@ class Detections:
         put(self, "boxes", _array("boxes", self.boxes, (None, 4), np.float32))
         count = len(self.boxes)
         put(self, "scores", _array("scores", self.scores, (None,), np.float32))
-        put(self, "labels", _array("labels", np.zeros(count) if self.labels is None else self.labels, (None,), np.int64))
+        put(
+            self, "labels", _array("labels", np.zeros(count) if self.labels is None else self.labels, (None,), np.int64)
+        )
         _same_length("scores", self.scores, count)
         _same_length("labels", self.labels, count)
         if self.landmarks is not None:
@@ -149,8 +153,9 @@ class Preprocess:
     """How a picture becomes a network's input.
 
     ``value = (pixel - mean) * scale`` in ``channels`` order, laid out as ``layout``. The picture keeps its size unless
-    its long side exceeds ``max_side`` (shrunk) or is under ``min_side`` (enlarged); zero padding at the right and bottom
-    brings both sides to a multiple of ``multiple``. ``fixed`` (height, width) instead resizes without keeping the shape.
+    its long side exceeds ``max_side`` (shrunk) or is under ``min_side`` (enlarged); zero padding at the right and
+    bottom brings both sides to a multiple of ``multiple``. ``fixed`` (height, width) instead resizes without keeping
+    the shape.
     """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -176,7 +181,7 @@ class Preprocess:
 
 @dataclass(frozen=True, slots=True)
 class PriorSpec:
-    """Prior boxes of a dense detector: at each cell of stride ``strides[i]``, one square for each of ``sizes[i]`` (px)."""
+    """Prior boxes of a dense detector: at each cell of stride ``strides[i]`` one square for each of ``sizes[i]`` px."""
 
     strides: tuple[int, ...] = (8, 16, 32)
     sizes: tuple[tuple[float, ...], ...] = ((16, 32), (64, 128), (256, 512))
@@ -204,5 +209,3 @@ class Decoding:
         for name in ("score_threshold", "nms_iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
-
-

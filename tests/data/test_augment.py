@@ -16,7 +16,9 @@ def marked_picture(generator: np.random.Generator, size: tuple[int, int] = (150,
         x, y = int(generator.integers(2, 20)) + 62 * column, int(generator.integers(5, size[0] - 45))
         pixels[y : y + side, x : x + side] = 255
         boxes.append([x, y, x + side, y + side])
-        points.append([[x + side * u, y + side * v] for u, v in ((0.3, 0.3), (0.7, 0.3), (0.5, 0.5), (0.3, 0.8), (0.7, 0.8))])
+        points.append(
+            [[x + side * u, y + side * v] for u, v in ((0.3, 0.3), (0.7, 0.3), (0.5, 0.5), (0.3, 0.8), (0.7, 0.8))]
+        )
     return Picture(pixels), Targets(boxes, landmarks=points)
 
 
@@ -96,7 +98,9 @@ def test_colour_changes_keep_grey_grey() -> None:
         assert np.ptp(changed) < 1e-3
 
 
-@pytest.mark.parametrize("wrong", [{"crop_ratios": ()}, {"crop_ratios": (0.0,)}, {"mosaic": 1.5}, {"mosaic_grids": (1,)}, {"colour": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"crop_ratios": ()}, {"crop_ratios": (0.0,)}, {"mosaic": 1.5}, {"mosaic_grids": (1,)}, {"colour": -0.1}]
+)
 def test_a_recipe_that_makes_no_sense_is_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
         AugmentRecipe(**wrong)

@@ -73,6 +73,22 @@ def test_faces_are_scored_by_size_too(detector: Detector, tmp_path: Path) -> Non
     assert scores.sizes["<16 px"].ap50 is None
 
 
+def test_small_faces_can_be_made_neither_right_nor_wrong(detector: Detector, tmp_path: Path) -> None:
+    folder = write_label_set(tmp_path)
+    with (folder / "label.txt").open("a") as labels:
+        labels.write("64 0 10 20\n")
+    assert evaluate(detector, folder).as_dict()["sources"]["far"]["faces"] == 3
+    scores = evaluate(detector, folder, min_face=32)
+    assert isinstance(scores, LabelScores)
+    assert (scores.sources["far"].faces, scores.overall.ap50) == (2, pytest.approx(0.5625))
+    assert "faces with a long side under 32 px ignored" in scores.protocol
+    everything = evaluate(detector, folder, min_face=33)
+    assert isinstance(everything, LabelScores)
+    assert (everything.overall.faces, everything.overall.ap50) == (0, None)
+    with pytest.raises(UsageError, match="has its own rule of which faces count"):
+        evaluate(detector, write_wider_set(tmp_path / "wider"), min_face=16)
+
+
 def test_the_official_protocol_counts_a_face_only_where_its_setting_does(detector: Detector, tmp_path: Path) -> None:
     scores = evaluate(detector, write_wider_set(tmp_path))
     assert isinstance(scores, WiderScores)

@@ -104,7 +104,9 @@ def _lying_network(model: onnx.ModelProto, random: np.random.Generator) -> bytes
         outputs.append(helper.make_tensor_sequence_value_info("many", TensorProto.FLOAT, None))
     size = any_of(random, ((1, 3, "height", "width"), (1, 3, 64, 64), (1, 3, 96, 128), (3,), ("all",)))
     kind = any_of(random, (TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.UINT8, TensorProto.STRING))
-    inputs = [helper.make_tensor_value_info(f"input{n}", kind, size) for n in range(int(any_of(random, (0, 1, 1, 1, 2))))]
+    inputs = [
+        helper.make_tensor_value_info(f"input{n}", kind, size) for n in range(int(any_of(random, (0, 1, 1, 1, 2))))
+    ]
     graph = helper.make_graph(nodes, "lies", inputs, outputs)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return _with_card(made, _card(model))

@@ -16,7 +16,16 @@ from .damage import any_of, damaged
 __all__ = ["hostile_source"]
 
 # (width, height) px. The last is what a small file may honestly hold; the others are lies of different kinds.
-CLAIMS = ((0, 0), (0, 40), (1, 65_535), (65_535, 65_535), (2**31 - 1, 1), (2**32 - 1, 2**32 - 1), (40_000, 2), (3_000, 2_000))
+CLAIMS = (
+    (0, 0),
+    (0, 40),
+    (1, 65_535),
+    (65_535, 65_535),
+    (2**31 - 1, 1),
+    (2**32 - 1, 2**32 - 1),
+    (40_000, 2),
+    (3_000, 2_000),
+)
 SUFFIXES = (".jpg", ".png", ".gif", ".bmp", ".webp", ".tif", ".ppm", ".txt", ".mp4", ".avi", "")
 NAMES = ("photo", "a b", "-", "--json", "7", "ö\u202e", "line\nbreak", "tab\t", "%d", "[x]", "*", "x" * 200)
 STRANGERS = (

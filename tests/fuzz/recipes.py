@@ -62,11 +62,13 @@ HOSTILE: tuple[Any, ...] = (
 )
 # Each level names the one below nine times: nine lines that stand for nine to the ninth words.
 LAUGHS = "\n".join(
-    [f"a0: &a0 [{', '.join(['ha'] * 9)}]"]
-    + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    [f"a0: &a0 [{', '.join(['ha'] * 9)}]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
 )
 TEXTS = (
-    *(f"{LAUGHS}\n{key}: *a9\n" for key in ("name", "model", "data", "validation", "seed", "augment", "step_at", "nose")),
+    *(
+        f"{LAUGHS}\n{key}: *a9\n"
+        for key in ("name", "model", "data", "validation", "seed", "augment", "step_at", "nose")
+    ),
     f"{LAUGHS}\nname: a\nmodel: b\ndata: [{{path: empty, weights: {{a: *a9}}}}]\n",
     f"{LAUGHS}\nname: {{? *a9 : 1}}\n",
     "&a [*a]\n",

@@ -37,7 +37,9 @@ def test_decoding_agrees_with_a_plain_torch_version(seed: int, channels: int) ->
     side = priors[:, 2:] * (raw["boxes"][:, 2:] * 0.2).exp()
     boxes = torch.cat([centre - side / 2, centre + side / 2], 1) / torch.tensor([0.5, 0.25, 0.5, 0.25])
     boxes = boxes.clamp(min=0).minimum(torch.tensor([192.0, 256, 192, 256]))
-    points = (priors[:, None, :2] + raw["landmarks"].view(-1, 5, 2) * 0.1 * priors[:, None, 2:]) / torch.tensor([0.5, 0.25])
+    points = (priors[:, None, :2] + raw["landmarks"].view(-1, 5, 2) * 0.1 * priors[:, None, 2:]) / torch.tensor(
+        [0.5, 0.25]
+    )
     rows = torch.nonzero(scores > 0.6)[:, 0]
     kept = rows[nms(boxes[rows], scores[rows], 0.4)]
     ours = found({name: value.numpy() for name, value in raw.items()}, score_threshold=0.6)
@@ -65,5 +67,5 @@ def test_exploding_side_lengths_stay_finite() -> None:
 
 def test_outputs_of_another_input_size_are_refused() -> None:
     raw = {name: value[:-1] for name, value in raw_outputs(0, 1).items()}
-    with pytest.raises(ValueError, match="expected .* rows"):
+    with pytest.raises(ValueError, match=r"expected .* rows"):
         found(raw)

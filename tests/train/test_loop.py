@@ -72,7 +72,14 @@ def test_a_run_folder_holds_what_was_asked_and_what_came_out(recipe_file: Path, 
 
 
 def test_it_learns_two_pictures_by_heart(recipe_values: dict, tmp_path: Path) -> None:
-    steps = {"epochs": 1, "samples_per_epoch": 240, "batch": 4, "learning_rate": 0.004, "ema_decay": 0.9, "side_px": 160}
+    steps = {
+        "epochs": 1,
+        "samples_per_epoch": 240,
+        "batch": 4,
+        "learning_rate": 0.004,
+        "ema_decay": 0.9,
+        "side_px": 160,
+    }
     plain = {"augment": {"crop_ratios": [1.34], "mirror": 0, "colour": 0}, "warmup_steps": 5}
     result = start(parse_recipe(recipe_values | steps | plain, "test"), tmp_path)
     assert result.metrics["ap50"] > 0.8

@@ -56,7 +56,7 @@ def test_a_wrong_value_is_named_with_what_to_do(recipe_file: Path, override: str
 def test_a_file_that_is_no_recipe_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    with pytest.raises(RecipeError, match="bad.yaml"):
+    with pytest.raises(RecipeError, match=r"bad\.yaml"):
         read_recipe(path)
 
 

@@ -81,8 +81,8 @@ def detect(
     import cv2
 
     from ligera.deploy.detector import Detector
-    from ligera.deploy.files import new_run_folder
     from ligera.deploy.sources import plan
+    from ligera.files import new_run_folder
 
     planned = plan(sources)
     if threads is not None:
@@ -168,7 +168,7 @@ def _close(tally: Tally, folder: Path | None, as_json: bool) -> None:
 def _record(folder: Path, options: dict[str, Any], tally: Tally) -> None:
     """What was asked, beside what came of it."""
     from ligera import __version__
-    from ligera.deploy.files import write_bytes
+    from ligera.files import write_bytes
 
     counts = {"pictures": tally.pictures, "detections": tally.detections, "failed": tally.failed}
     content = json.dumps({"ligera": __version__, **options, **counts}, indent=2) + "\n"

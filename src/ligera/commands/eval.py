@@ -41,6 +41,9 @@ def evaluate(
     max_side: Annotated[
         int | None, typer.Option(min=32, help="Search at this long side at most, px.", show_default="native size")
     ] = None,
+    min_face: Annotated[
+        int | None, typer.Option(min=1, help="Ignore faces whose long side is shorter, px.", show_default="count all")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads.", show_default="cores, at most 4")] = None,
     runtime: Annotated[str, typer.Option(help="What runs the network.")] = "onnxruntime",
     as_json: Annotated[bool, typer.Option("--json", help="The scores as JSON on stdout, nothing else there.")] = False,
@@ -49,8 +52,9 @@ def evaluate(
 
     Every score is printed with its protocol. Broken pictures are named and no score is given without them.
     """
+    options: dict[str, str | int | None] = {"protocol": protocol, "max_side": max_side, "min_face": min_face}
     if detections is not None or ground_truth is not None:
-        if model is not None or max_side is not None:
+        if model is not None or max_side is not None or min_face is not None:
             raise UsageError(
                 "--detections were made already: give them and --ground-truth without a model or its options"
             )
@@ -58,7 +62,7 @@ def evaluate(
     elif model is None or data is None:
         raise UsageError("give MODEL and DATA, or --detections DUMP_DIR with --ground-truth SPLIT_DIR")
     else:
-        _score_model(model, data, threads, runtime, as_json=as_json, protocol=protocol, max_side=max_side)
+        _score_model(model, data, threads, runtime, as_json=as_json, **options)
 
 
 def _score_dump(detections: Path | None, ground_truth: Path | None, protocol: str | None, as_json: bool) -> None:

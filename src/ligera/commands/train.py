@@ -14,11 +14,15 @@ from ligera.errors import MissingExtra, UsageError
 
 
 def train(
-    recipe: Annotated[Path | None, typer.Argument(help="Recipe file (YAML); see recipes/ for those of the built-in models.")] = None,
-    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe keys to change, e.g. epochs=5.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Argument(help="Recipe file (YAML); see recipes/ for those of the built-in models.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe keys to change, e.g. epochs=5.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to go on with.")] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout and nothing else there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the result on stdout, as JSON.")] = False,
 ) -> None:
     """Train a model from a recipe, or go on with a run that was stopped."""
     if (recipe is None) == (resume is None):

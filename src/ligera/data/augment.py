@@ -1,10 +1,10 @@
 """Augmentation of pictures with boxes and landmarks together (paper C, section 3.4; SPEC section C).
 
-In: a picture ``(H, W, 3)`` uint8 RGB and its ``Targets``; out: a square ``(side, side, 3)`` uint8 array and the targets that
-moved with it. Pixels go through OpenCV, which takes a third of torchvision's time here and keeps torch out of this room; boxes,
-landmarks and ignore regions go through one scale and shift.
-The paper crops 30 to 100 % of the short side; ratios over 1 zoom out, and ``mosaic`` shows grids of pictures in place of
-one, because a crop alone only makes faces larger, and portraits would teach nothing about small ones.
+In: a picture ``(H, W, 3)`` uint8 RGB and its ``Targets``; out: a square ``(side, side, 3)`` uint8 array and the targets
+that moved with it. Pixels go through OpenCV, which takes less time than torchvision and keeps torch out of this room;
+boxes, landmarks and ignore regions go through one scale and shift. The paper crops 30 to 100 % of the short side;
+ratios over 1 zoom out, and ``mosaic`` shows grids of pictures in place of one, because a crop alone only makes faces
+larger, and portraits would teach nothing about small ones.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _window(
 ) -> tuple[int, int, int]:
     """Left, top and side (px) of a random square that keeps the centre of a face, if any of 20 tries does.
 
-    As in the paper the face kept is at least ``keep_face_px`` large in the result, unless the picture has none so large.
+    As in the paper that face is at least ``keep_face_px`` large, unless the picture has none so large.
     """
     short = min(picture.width, picture.height)
     centres = (targets.boxes[:, :2] + targets.boxes[:, 2:]) / 2

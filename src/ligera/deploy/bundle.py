@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ligera.deploy.files import write_bytes
 from ligera.errors import MissingExtra, ModelError
+from ligera.files import write_bytes
 from ligera.records import Decoding, Preprocess
 
 __all__ = ["FORMAT", "METADATA_KEY", "BundleCard", "card_from_metadata", "write_bundle"]

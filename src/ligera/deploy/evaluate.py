@@ -119,23 +119,30 @@ def evaluate(
     *,
     protocol: str | None = None,
     max_side: int | None = None,
+    min_face: int | None = None,
     watch: Watch | None = None,
 ) -> LabelScores | WiderScores:
     """Run ``detector`` over the data set at ``data`` and score it.
 
     ``protocol`` is ``ap50`` or ``widerface``, by default that of the data's layout. Pictures keep their size unless
-    ``max_side`` (px) or the model itself bounds it. ``watch(samples, count)`` may follow the samples on their way.
-    Raises ``DataError`` for labels or pictures that cannot be read, naming them, and ``UsageError`` for a protocol that
-    does not fit the data.
+    ``max_side`` (px) or the model itself bounds it. Faces whose long side is under ``min_face`` px become ignore
+    regions (``ap50`` only). ``watch(samples, count)`` may follow the samples on their way. Raises ``DataError`` for
+    labels or pictures that cannot be read, naming them, ``UsageError`` for a protocol that does not fit the data and
+    ``ModelError`` for a network whose boxes are no numbers.
     """
     layout = detect_format(Path(data))
     protocol = _checked_protocol(protocol, layout, data)
     if protocol == "widerface":
+        if min_face is not None:
+            raise UsageError(
+                "--min-face: the widerface protocol has its own rule of which faces count; add --protocol ap50"
+            )
         return _evaluate_wider(detector, Path(data), max_side, watch)
     faces = read_widerface(data) if layout == "widerface" else read_retinaface(data)
-    pairs = [(found, sample.targets) for sample, found in _detected(detector, faces, max_side, watch)]
+    counted, rule = _counted_from(min_face)
+    pairs = [(found, counted(sample.targets)) for sample, found in _detected(detector, faces, max_side, watch)]
     sources = [sample.path.parent.name for sample in faces.samples]
-    return _label_scores(pairs, sources, detector.name, str(data), _inference(detector, max_side))
+    return _label_scores(pairs, sources, detector.name, str(data), _inference(detector, max_side) + rule)
 
 
 def input_rule(detector: Detector, max_side: int | None = None) -> str:
@@ -167,6 +174,20 @@ def _bound(detector: Detector, max_side: int | None) -> int | None:
 
 def _inference(detector: Detector, max_side: int | None) -> str:
     return f"{input_rule(detector, max_side)}, single scale, scores from {LOWEST_SCORE}"
+
+
+def _counted_from(min_face: int | None) -> tuple[Callable[[Targets], Targets], str]:
+    """What makes faces under ``min_face`` px ignore regions, and the words that a protocol needs for it."""
+    if min_face is None:
+        return lambda targets: targets, ""
+
+    def counted(targets: Targets) -> Targets:
+        long_side_px = (targets.boxes[:, 2:] - targets.boxes[:, :2]).max(axis=1, initial=0)
+        kept = long_side_px >= min_face
+        ignore = np.concatenate([targets.ignore, targets.boxes[~kept]])
+        return Targets(targets.boxes[kept], targets.labels[kept], targets.landmarks[kept], ignore)
+
+    return counted, f", faces with a long side under {min_face} px ignored"
 
 
 def _checked_protocol(protocol: str | None, layout: str, data: str | Path) -> str:

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from ligera.deploy.drawing import crop, draw
-from ligera.deploy.files import JsonLines, write_bytes
 from ligera.deploy.sources import Shot, VideoFormat
 from ligera.errors import DataError
+from ligera.files import JsonLines, write_bytes
 from ligera.records import Detections
 
 __all__ = ["Result", "ResultFolder"]

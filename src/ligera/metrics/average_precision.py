@@ -122,7 +122,7 @@ def average_precision_interval(
 
 
 def judge(pairs: Pairs, iou_threshold: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """Scores ``(M,)``, best first, of all detections that count, and for each whether it is on a face, ``(M,)`` bool."""
+    """Scores ``(M,)``, best first, of the detections that count, and whether each is on a face, ``(M,)`` bool."""
     judged = _judge_all(pairs, iou_threshold, 0.0, np.inf)
     return judged.scores, judged.right
 

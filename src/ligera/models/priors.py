@@ -1,4 +1,4 @@
-"""Prior boxes of a dense detector, in numpy so that training and every runtime share them (RetinaFace; SPEC section C)."""
+"""Prior boxes of a dense detector, in numpy so that training and every runtime share them (as in RetinaFace)."""
 
 from __future__ import annotations
 

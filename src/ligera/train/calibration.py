@@ -1,7 +1,7 @@
 """Scores that mean something: Platt scaling (Platt 1999) of a detector's logits.
 
-In: scores ``(N,)`` from 0 to 1 of detections and whether each is on a face, ``(N,)`` bool. Out: slope and offset, so that
-``sigmoid(slope * logit(score) + offset)`` is the share of detections with that score that are right.
+In: scores ``(N,)`` from 0 to 1 of detections and whether each is on a face, ``(N,)`` bool. Out: slope and offset, so
+that ``sigmoid(slope * logit(score) + offset)`` is the share of detections with that score that are right.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from ligera.models import catalogue
 from ligera.models.decode import decode
 from ligera.models.preprocess import prepare
 from ligera.models.priors import prior_boxes
-from ligera.models.specs import DetectorSpec
 from ligera.models.retinaface import RetinaFace
+from ligera.models.specs import DetectorSpec
 from ligera.records import Decoding, Detections, Picture, Preprocess, Targets
 from ligera.train.calibration import fit_scores
 from ligera.train.loading import FaceDataset, read_sources

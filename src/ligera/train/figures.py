@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
+from ligera.files import write_bytes, write_whole
 from ligera.records import Detections, Picture, Targets
-from ligera.train.checkpoint import write_whole
 from ligera.train.faces import FaceTask
 
 matplotlib.use("agg")
@@ -26,7 +26,9 @@ def draw_curves(history: list[dict[str, Any]], path: Path) -> None:
         return
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     panels = figure.subplots(1, 3)
-    for panel, prefix, title in zip(panels, ("loss_", "ap", "learning_rate"), ("loss", "AP at IoU 0.5", "learning rate"), strict=True):
+    for panel, prefix, title in zip(
+        panels, ("loss_", "ap", "learning_rate"), ("loss", "AP at IoU 0.5", "learning rate"), strict=True
+    ):
         for name in sorted({key for row in history for key in row if key.startswith(prefix)}):
             points = [(row["epoch"], row[name]) for row in history if name in row]
             panel.plot(*zip(*points, strict=True), label=name.removeprefix("loss_"), linewidth=1.5)
@@ -47,8 +49,7 @@ def draw_predictions(task: FaceTask, network: nn.Module, path: Path, count: int 
     tiles = [_tile(picture, sample.targets, task.detect(network, picture, score=0.5)) for sample, picture in chosen]
     tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 4)
     sheet = np.vstack([np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)])
-    encoded = cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes()
-    write_whole(path, lambda temporary: temporary.write_bytes(encoded))
+    write_bytes(path, cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
 
 
 def _tile(picture: Picture, targets: Targets, found: Detections, side_px: int = 320) -> np.ndarray:

@@ -21,7 +21,6 @@ from ligera.train.matching import leave_out, match_adaptive, match_by_iou
 from ligera.train.recipe import DataSource, Recipe
 from ligera.train.sampling import SampleKey
 
-
 # A batch takes well under a second; a worker that is silent for this long will not speak again.
 WORKER_PATIENCE_S = 600
 

@@ -19,9 +19,10 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from ligera.files import write_bytes
 from ligera.train.average import MovingAverage
 from ligera.train.batchnorm import over_processes
-from ligera.train.checkpoint import load_checkpoint, save_checkpoint, save_weights, write_whole
+from ligera.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from ligera.train.faces import FaceTask
 from ligera.train.loading import loader
 from ligera.train.recipe import Recipe
@@ -170,7 +171,7 @@ class Training:
         }
         save_checkpoint(self.folder, state)
         text = "".join(json.dumps(row) + "\n" for row in self.history)
-        write_whole(self.folder / "history.jsonl", lambda path: path.write_text(text, encoding="utf-8"))
+        write_bytes(self.folder / "history.jsonl", text.encode())
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

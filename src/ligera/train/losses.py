@@ -18,8 +18,8 @@ from ligera.train.matching import BACKGROUND
 
 @dataclass(frozen=True, slots=True)
 class FaceBatch:
-    """``pixels (B, 3, S, S)`` uint8; ``matched (B, P)`` int64: the row in ``faces`` that a prior answers for, BACKGROUND
-    or NEITHER; ``faces (T, 4)`` px corners and ``landmarks (T, 10)`` px (NaN where unknown) of the whole batch."""
+    """``pixels (B, 3, S, S)`` uint8; ``matched (B, P)`` int64: the row in ``faces`` that a prior answers for,
+    BACKGROUND or NEITHER; ``faces (T, 4)`` px corners and ``landmarks (T, 10)`` px (NaN where unknown) of the batch."""
 
     pixels: Tensor
     matched: Tensor
@@ -97,8 +97,8 @@ def quality_loss(
 ) -> dict[str, Tensor]:
     """Quality focal loss on one logit (its target is the IoU of the predicted box) + 2.0 DIoU + 0.3 landmarks.
 
-    Generalised focal loss (Li et al. 2020) with beta 2 and distance IoU (Zheng et al. 2020): no negatives to sample, and
-    the score ranks boxes by how well they fit, which is what average precision rewards.
+    Generalised focal loss (Li et al. 2020) with beta 2 and distance IoU (Zheng et al. 2020): no negatives to sample,
+    and the score ranks boxes by how well they fit, which is what average precision rewards.
     """
     boxes, scores, landmarks = (part.float() for part in raw)
     positive = batch.matched >= 0

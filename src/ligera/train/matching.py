@@ -36,10 +36,8 @@ def match_by_iou(priors: np.ndarray, faces: np.ndarray, threshold: float = 0.35,
     return matched
 
 
-def match_adaptive(
-    priors: np.ndarray, faces: np.ndarray, spec: PriorSpec, input_size: tuple[int, int]
-) -> np.ndarray:
-    """ATSS (Zhang et al. 2020) with one prior per cell: per level the 3 x 3 cells around a face's centre are candidates.
+def match_adaptive(priors: np.ndarray, faces: np.ndarray, spec: PriorSpec, input_size: tuple[int, int]) -> np.ndarray:
+    """ATSS (Zhang et al. 2020) with one prior per cell: each level's 3 x 3 cells around a face's centre are candidates.
 
     Positive are candidates whose IoU reaches the mean plus one standard deviation of that face's candidates and whose
     centre lies in the face (or in one cell around its centre, for faces smaller than a cell). Each face keeps its best
@@ -99,5 +97,7 @@ def _pairwise(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     corner = np.maximum(left[..., :2], right[..., :2])
     sides = np.clip(np.minimum(left[..., 2:], right[..., 2:]) - corner, 0, None)
     overlap = sides[..., 0] * sides[..., 1]
-    union = np.prod(left[..., 2:] - left[..., :2], axis=-1) + np.prod(right[..., 2:] - right[..., :2], axis=-1) - overlap
+    union = (
+        np.prod(left[..., 2:] - left[..., :2], axis=-1) + np.prod(right[..., 2:] - right[..., :2], axis=-1) - overlap
+    )
     return overlap / np.maximum(union, 1e-9)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ligera.data.augment import AugmentRecipe
 from ligera.errors import RecipeError, nearest
+
+MOST_BYTES = 2**20  # a recipe is a page of text; YAML of a hundred MB would be read for minutes
 
 
 class _Frozen(BaseModel):
@@ -30,7 +33,7 @@ class DataSource(_Frozen):
 
 
 class Recipe(_Frozen):
-    """One training run. Times are in steps or fractions of the run, sizes in pixels, ``batch`` is over all processes."""
+    """One training run. Times are steps or fractions of the run, sizes pixels; ``batch`` is over all processes."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
     model: str
@@ -78,7 +81,9 @@ def read_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read as a recipe ({type(error).__name__}); give a YAML text file") from None
+        raise RecipeError(
+            f"{path}: cannot be read as a recipe ({type(error).__name__}); give a YAML text file"
+        ) from None
     try:
         values = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -90,6 +95,33 @@ def read_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     for override in overrides:
         _apply(values, override)
     return _anchored(parse_recipe(values, str(path)), path.resolve().parent)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise RecipeError(f"{path}: longer than {MOST_BYTES // 2**20} MiB; give a YAML text file")
+        return content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such recipe; give a YAML text file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise RecipeError(f"{path}: cannot be read as a recipe ({reason.lower()}); give a YAML text file") from None
+
+
+def _parsed(text: str, where: str) -> Any:
+    """What YAML says, or ``RecipeError``: its reader lets other errors through for words such as ``2001-99-99``."""
+    try:
+        return yaml.safe_load(text)
+    except RecursionError:
+        raise RecipeError(f"{where}: nested too deeply for a recipe") from None
+    except Exception as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise RecipeError(f"{where}{line}: not valid YAML: {reason}") from None
 
 
 def parse_recipe(values: dict[str, Any], where: str) -> Recipe:
@@ -114,17 +146,14 @@ def _anchored(recipe: Recipe, folder: Path) -> Recipe:
 def _apply(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise RecipeError(f"{override!r}: expected key=value, for example epochs=5")
+        raise RecipeError(f"{_shown(override)}: expected key=value, for example epochs=5")
     *path, last = key.split(".")
     inside: Any = values
     for part in path:
         inside = inside.setdefault(part, {}) if isinstance(inside, dict) else None
     if not isinstance(inside, dict):
-        raise RecipeError(f"{override!r}: {'.'.join(path)} holds no keys of its own")
-    try:
-        inside[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise RecipeError(f"{override!r}: the value is not valid YAML") from None
+        raise RecipeError(f"{_shown(override)}: {'.'.join(path)} holds no keys of its own")
+    inside[last] = _parsed(text, _shown(override))
 
 
 def _known_keys(path: list[Any]) -> list[str]:
@@ -140,6 +169,18 @@ def _explain(problem: dict[str, Any]) -> str:
         return f"{key}: no such key{nearest(str(path[-1]), _known_keys(path[:-1]))}"
     if problem["type"] == "missing":
         return f"{key}: missing; every recipe needs it"
-    got = repr(problem.get("input"))
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message[0].lower() + message[1:]}, got {got if len(got) < 60 else got[:57] + '...'}"
+    return f"{key}: {message[0].lower() + message[1:]}, got {_shown(problem.get('input'))}"
+
+
+def _shown(value: Any) -> str:
+    """``value`` in at most 60 characters, whatever it is: nine lines of YAML can stand for a billion words."""
+    try:
+        text = _short.repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number too long to show"
+    return text if len(text) < 60 else text[:57] + "..."
+
+
+_short = reprlib.Repr()
+_short.maxlevel, _short.maxstring, _short.maxother = 3, 60, 60

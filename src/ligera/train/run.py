@@ -18,8 +18,9 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from ligera import __version__
-from ligera.errors import DataError, UsageError
-from ligera.train.checkpoint import FILE_NAME, write_whole
+from ligera.errors import DataError
+from ligera.files import new_run_folder, write_bytes
+from ligera.train.checkpoint import FILE_NAME
 from ligera.train.faces import FaceTask
 from ligera.train.figures import draw_curves, draw_predictions
 from ligera.train.loop import Listener, Training
@@ -40,10 +41,10 @@ class RunResult:
 def start(recipe: Recipe, runs: Path = Path("runs"), listener: Listener | None = None) -> RunResult:
     """Train ``recipe`` in a fresh folder. Data problems are raised before any folder is made."""
     task = FaceTask(recipe)
-    folder = _shared(lambda: _fresh_folder(runs / "train", recipe.name))
+    folder = _shared(lambda: new_run_folder(runs, "train", recipe.name))
     if PartialState().is_main_process:
-        write_text(folder / "recipe.yaml", dump_recipe(recipe))
-        write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+        write_bytes(folder / "recipe.yaml", dump_recipe(recipe).encode())
+        write_bytes(folder / "environment.json", (json.dumps(environment(), indent=2) + "\n").encode())
     return _finish(Training(recipe, task, folder, listener))
 
 
@@ -72,10 +73,6 @@ def environment() -> dict[str, Any]:
     }
 
 
-def write_text(path: Path, text: str) -> None:
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
 def _finish(training: Training) -> RunResult:
     metrics = training.run()
     rows = training.history
@@ -85,23 +82,11 @@ def _finish(training: Training) -> RunResult:
         "energy_kwh": None,
     }
     if training.accelerator.is_main_process:
-        write_text(training.folder / "result.json", json.dumps({"metrics": metrics, "cost": cost, "calibration": training.calibration}, indent=2) + "\n")
+        text = json.dumps({"metrics": metrics, "cost": cost, "calibration": training.calibration}, indent=2)
+        write_bytes(training.folder / "result.json", (text + "\n").encode())
         draw_curves(rows, training.folder / "curves.png")
         draw_predictions(training.task, training.average.network, training.folder / "predictions.png")
     return RunResult(training.folder, metrics, cost)
-
-
-def _fresh_folder(parent: Path, name: str) -> Path:
-    for number in range(1, 10_000):
-        folder = parent / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except (PermissionError, NotADirectoryError) as error:
-            raise UsageError(f"{folder}: cannot be made ({error.strerror}); choose another place for runs") from None
-        return folder
-    raise UsageError(f"{parent}: holds too many runs named {name}; choose another name")
 
 
 def _shared(make: Any) -> Path:

@@ -9,26 +9,34 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-__all__ = ["JsonLines", "new_run_folder", "write_bytes"]
+__all__ = ["JsonLines", "new_run_folder", "write_bytes", "write_whole"]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Put ``content`` at ``path``, replacing what stood there only once all of it is on disk."""
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, which takes its place only once all of it is on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         # mkstemp makes files only their owner can read; a result is an ordinary file.
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ligera.deploy.files import JsonLines, new_run_folder, write_bytes
+from ligera.files import JsonLines, new_run_folder, write_bytes
 
 
 def test_a_file_is_replaced_in_one_step_and_readable_by_others(tmp_path: Path) -> None:
