@@ -81,6 +81,17 @@ def test_detections_on_disk_are_scored_without_a_model(
     assert ["1.000", "1.000", "0.500"] in [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
+def test_small_faces_are_ignored_on_request_where_the_protocol_lets_one(
+    bundle: Path, wider: Path, capsys: Capture
+) -> None:
+    arguments = (bundle, wider, "--min-face", 33, "--threads", 1, "--json")
+    assert evaluate(*arguments, "--protocol", "ap50") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["faces"], found["ap50"]) == (0, None)
+    assert evaluate(*arguments) == 2
+    assert "has its own rule of which faces count" in capsys.readouterr().err
+
+
 def test_pictures_without_a_file_and_files_without_a_picture_are_counted(
     wider: Path, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ligera.commands.terminal import complain, print_json, say
+from ligera.commands.terminal import complain, print_json, quiet_libraries, say
 
 if TYPE_CHECKING:
     from ligera.data.check import CheckReport, SizeBucket
@@ -32,7 +32,8 @@ def check_data(
     """
     from ligera.data.check import check
 
-    report = check(path, format)
+    with quiet_libraries():
+        report = check(path, format)
     if as_json:
         print_json({"ok": report.ok, **report.as_dict()})
     else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ligera.commands.terminal import complain, print_json, print_table, say, with_progress
+from ligera.commands.terminal import complain, print_json, print_table, quiet_libraries, say, with_progress
 
 if TYPE_CHECKING:
     from ligera.deploy.detector import Detector
@@ -95,6 +95,7 @@ def detect(
     options = {"score": score, "max_side": max_side, "tile": tile}
     tally, interrupted = Tally(), False
     with ExitStack() as stack:
+        stack.enter_context(quiet_libraries())
         writer = _open(stack, folder, save_crops)
         results = _results(detector, planned, options)
         try:

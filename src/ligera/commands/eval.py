@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ligera.commands.terminal import complain, print_json, print_table, say, with_progress
+from ligera.commands.terminal import complain, print_json, print_table, quiet_libraries, say, with_progress
 from ligera.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _score_model(
     def watch(samples: Iterable[FaceSample], count: int) -> Iterator[FaceSample]:
         return with_progress(samples, count, "evaluating")
 
-    with Detector.load(model, threads=threads, runtime=runtime) as detector:
+    with quiet_libraries(), Detector.load(model, threads=threads, runtime=runtime) as detector:
         scores = score(detector, data, watch=watch, **options)
     if as_json:
         print_json(scores.as_dict() | {"model": model})

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["complain", "print_json", "print_table", "say", "with_progress"]
+__all__ = ["complain", "print_json", "print_table", "quiet_libraries", "say", "with_progress"]
 
 Item = TypeVar("Item")
 LIVE_AFTER = 3
+STANDARD_ERROR = 2
 
 
 def say(text: str = "") -> None:
@@ -26,6 +29,41 @@ def complain(text: str) -> None:
 def print_json(row: Any) -> None:
     """One line of JSON, out at once, so that a reader at the other end of a pipe need not wait."""
     print(json.dumps(row), flush=True)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keeps what decoders in C write to standard error from the user, who gets our line about the same trouble.
+
+    What Python says still arrives; with ``LIGERA_DEBUG`` everything does.
+    """
+    if os.environ.get("LIGERA_DEBUG"):
+        yield
+        return
+    before = sys.stderr
+    before.flush()
+    kept, nowhere = os.dup(STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
+    try:
+        if _writes_to(before, STANDARD_ERROR):
+            sys.stderr = os.fdopen(
+                kept, "w", buffering=1, encoding=before.encoding, errors=before.errors, closefd=False
+            )
+        os.dup2(nowhere, STANDARD_ERROR)
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = before
+        os.dup2(kept, STANDARD_ERROR)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _writes_to(stream: Any, descriptor: int) -> bool:
+    """Whether ``stream`` is a real one: tests and notebooks put others in its place."""
+    try:
+        return stream.fileno() == descriptor
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def with_progress(items: Iterable[Item], total: int | None, what: str) -> Iterator[Item]:

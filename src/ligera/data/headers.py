@@ -54,7 +54,7 @@ def read_header(content: bytes) -> Header:
         if re.match(magic, content, re.DOTALL):
             try:
                 header = reader(content)
-            except (struct.error, IndexError):
+            except (struct.error, IndexError, OverflowError):
                 raise ValueError("is truncated within its header") from None
             if header.width < 1 or header.height < 1:
                 raise ValueError(f"claims a picture of {header.width} x {header.height} px")
@@ -203,7 +203,7 @@ def _exif_orientation(block: bytes) -> int:
     block = block.removeprefix(b"Exif\0\0")
     try:
         value = _tiff_tags(block).get(_TAG_ORIENTATION, 1)
-    except struct.error:
+    except (struct.error, OverflowError):
         return 1
     return value if 1 <= value <= 8 else 1
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from ligera.records import Decoding, Preprocess
 __all__ = ["FORMAT", "METADATA_KEY", "BundleCard", "card_from_metadata", "write_bundle"]
 
 METADATA_KEY = "ligera"
+SMALLEST_INPUT_PX, LARGEST_INPUT_PX, LARGEST_MULTIPLE_PX = 8, 16_384, 1024
+LONGEST_NAME = 100
 FORMAT = 1
 
 
@@ -49,14 +52,27 @@ class BundleCard:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.isprintable():
-            raise ValueError(f"name: expected printable text, got {self.name!r}")
+        if not self.name or not self.name.isprintable() or len(self.name) > LONGEST_NAME:
+            got = f"{self.name[:LONGEST_NAME]!r}"
+            raise ValueError(f"name: expected printable text of up to {LONGEST_NAME} characters, got {got}")
         if not self.labels:
             raise ValueError("labels: expected at least one")
+        _check_input(self.preprocess)
 
     def to_json(self) -> str:
         """The card as one line of JSON; ``card_from_json`` reads it back."""
         return json.dumps(asdict(self) | {"scores": dict(self.scores)}, ensure_ascii=False)
+
+
+def _check_input(rule: Preprocess) -> None:
+    """Refuse inputs that no network takes: a bundle from a stranger must not ask for all the memory there is."""
+    sides = [side for side in (rule.max_side, rule.min_side, *(rule.fixed or ())) if side is not None]
+    if any(not SMALLEST_INPUT_PX <= side <= LARGEST_INPUT_PX for side in sides):
+        raise ValueError(f"preprocess: expected sides of {SMALLEST_INPUT_PX} to {LARGEST_INPUT_PX} px, got {sides}")
+    if rule.multiple > LARGEST_MULTIPLE_PX:
+        raise ValueError(f"preprocess: expected a multiple of at most {LARGEST_MULTIPLE_PX} px, got {rule.multiple}")
+    if not all(map(math.isfinite, (*rule.mean, *rule.scale))):
+        raise ValueError("preprocess: expected finite mean and scale")
 
 
 @functools.cache

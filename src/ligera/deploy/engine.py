@@ -5,6 +5,8 @@ In: ``(H, W, 3)`` uint8 RGB. Out: ``Detections`` in pixels of that picture, best
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,7 +17,7 @@ from ligera.deploy.runtimes import Runtime
 from ligera.errors import ModelError
 from ligera.models.decode import decode
 from ligera.models.preprocess import prepare
-from ligera.records import Detections, Preprocess
+from ligera.records import Detections, Preprocess, PriorSpec
 
 __all__ = ["DEFAULT_MAX_SIDE_PX", "BundleEngine", "Engine", "limited"]
 
@@ -36,6 +38,39 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
+def _raw(outputs: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
+    """Boxes, scores and landmarks of the one picture, as many rows each as there are priors; ``ValueError`` if not.
+
+    Checked before any prior is made, as a card that lies can ask for more of them than there is memory.
+    """
+    raw = {}
+    for name, columns in (("boxes", 4), ("scores", None), ("landmarks", 10)):
+        values = outputs.get(name)
+        if values is None and name == "landmarks":
+            continue
+        shape = getattr(values, "shape", ())
+        if len(shape) != 3 or shape[:2] != (1, rows) or shape[2] != (columns or shape[2]) or values.dtype.kind != "f":
+            got = "none" if values is None else f"{getattr(values, 'dtype', type(values).__name__)} {shape}"
+            raise ValueError(f"{name}: expected floats (1, {rows}, {columns or 'K'}), got {got}")
+        raw[name] = values[0]
+    return raw
+
+
+def _prior_count(size: tuple[int, int], priors: PriorSpec) -> int:
+    """How many rows ``prior_boxes`` has for an input of (height, width) px."""
+    return sum(
+        math.ceil(size[0] / stride) * math.ceil(size[1] / stride) * len(sides)
+        for stride, sides in zip(priors.strides, priors.sizes, strict=True)
+    )
+
+
+def _check_finite(found: Detections) -> None:
+    for name in ("boxes", "scores", "landmarks"):
+        values = getattr(found, name)
+        if values is not None and not np.isfinite(values).all():
+            raise ValueError(f"{name}: expected finite numbers")
+
+
 def limited(rule: Preprocess, max_side: int | None) -> Preprocess:
     """``rule`` with the long side at most ``max_side`` px, or at most 1280 where neither says anything."""
     side = max_side or rule.max_side or DEFAULT_MAX_SIDE_PX
@@ -54,14 +89,19 @@ class BundleEngine:
     def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
         batch, scale = prepare(pixels, limited(self.card.preprocess, max_side))
         size = batch.shape[2:4] if self.card.preprocess.layout == "nchw" else batch.shape[1:3]
-        raw = {name: values[0] for name, values in self.runtime.run(batch).items()}
+        outputs = self.runtime.run(batch)
         rule = self.card.decoding if score is None else replace(self.card.decoding, score_threshold=score)
         try:
-            return decode(
-                raw, rule, input_size=size, scale=scale, original_size=pixels.shape[:2], names=self.card.labels
-            )
-        except (KeyError, ValueError) as error:
+            raw = _raw(outputs, _prior_count(size, rule.priors))
+            # whatever overflows shows as a box that is not finite
+            with np.errstate(all="ignore"):
+                found = decode(
+                    raw, rule, input_size=size, scale=scale, original_size=pixels.shape[:2], names=self.card.labels
+                )
+            _check_finite(found)
+        except (ValueError, IndexError) as error:
             raise ModelError(f"{self.name}: outputs are not what its card says ({error}); export it again") from None
+        return found
 
     def close(self) -> None:
         self.runtime.close()

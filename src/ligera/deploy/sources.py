@@ -144,9 +144,20 @@ def _read_stdin() -> Picture:
     return decode_picture(content, "-")
 
 
+def _capture(entry: PlannedSource) -> cv2.VideoCapture:
+    """The opened device or file. Not by what reads numbered pictures, to which a name with digits in it is a pattern."""
+    if entry.kind == "camera":
+        return cv2.VideoCapture(int(entry.name))
+    capture = cv2.VideoCapture()
+    for backend in cv2.videoio_registry.getStreamBackends():
+        if backend != cv2.CAP_IMAGES and capture.open(entry.name, backend):
+            break
+    return capture
+
+
 def _frames(entry: PlannedSource) -> Iterator[Shot]:
     """Frames of a video or camera until it ends; ``close`` on the generator frees the device."""
-    capture = cv2.VideoCapture(int(entry.name) if entry.kind == "camera" else entry.name)
+    capture = _capture(entry)
     try:
         if not capture.isOpened():
             advice = "no such camera, or it is in use" if entry.kind == "camera" else "damaged, or a codec is missing"

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ligera.data.augment import AugmentRecipe
 from ligera.errors import RecipeError, nearest
 
-MOST_BYTES = 2**20  # a recipe is a page of text; YAML of a hundred MB would be read for minutes
+MOST_BYTES = 2**18  # a recipe is a page of text; a whole MB of YAML would be read for half a minute
 
 
 class _Frozen(BaseModel):
@@ -78,18 +78,7 @@ def read_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
 
     Relative paths are taken from the recipe's folder. Raises ``RecipeError`` naming the file, the key and what to do.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(
-            f"{path}: cannot be read as a recipe ({type(error).__name__}); give a YAML text file"
-        ) from None
-    try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f":{where.line + 1}" if where else ""
-        raise RecipeError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    values = _parsed(_text(path), str(path))
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise RecipeError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
     for override in overrides:
@@ -102,7 +91,7 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise RecipeError(f"{path}: longer than {MOST_BYTES // 2**20} MiB; give a YAML text file")
+            raise RecipeError(f"{path}: longer than {MOST_BYTES // 2**10} KiB; give a YAML text file")
         return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such recipe; give a YAML text file") from None
