@@ -43,9 +43,11 @@ class RetinaFacePeer:
 
     def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
         batch, scale = prepare(pixels, limited(PREPROCESS, max_side))
-        raw = {PARTS[value.shape[-1]]: value[0] for value in self.runtime.run(batch).values()}
+        outputs = self.runtime.run(batch)
         rule = DECODING if score is None else replace(DECODING, score_threshold=score)
-        return decode(raw, rule, input_size=batch.shape[2:], scale=scale, original_size=pixels.shape[:2])
+        with outputs_of(self.name):
+            raw = {PARTS[value.shape[-1]]: value[0] for value in outputs.values()}
+            return decode(raw, rule, input_size=batch.shape[2:], scale=scale, original_size=pixels.shape[:2])
 
     def close(self) -> None:
         self.runtime.close()

@@ -42,9 +42,10 @@ class Scrfd:
     def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
         batch, scale = prepare(pixels, limited(PREPROCESS, max_side))
         raw = self.runtime.run(batch)
-        found = [_level(raw, stride, batch.shape[2:], SCORE if score is None else score) for stride in STRIDES]
-        boxes, scores, landmarks = (np.concatenate(part) for part in zip(*found, strict=True))
-        return select(boxes, scores, landmarks, scale=scale, size=pixels.shape[:2], iou=NMS_IOU)
+        with outputs_of(self.name):
+            found = [_level(raw, stride, batch.shape[2:], SCORE if score is None else score) for stride in STRIDES]
+            boxes, scores, landmarks = (np.concatenate(part) for part in zip(*found, strict=True))
+            return select(boxes, scores, landmarks, scale=scale, size=pixels.shape[:2], iou=NMS_IOU)
 
     def close(self) -> None:
         self.runtime.close()

@@ -11,8 +11,9 @@ from ligera.deploy.runtimes import Runtime, open_runtime
 from ligera.errors import ModelError
 from ligera.records import Detections
 
-__all__ = ["cells", "open_network", "select"]
+__all__ = ["cells", "open_network", "outputs_of", "select"]
 
+LARGEST_INPUT_PX = 16_384
 MAX_CANDIDATES = 5000
 MAX_DETECTIONS = 750
 
@@ -24,7 +25,21 @@ def open_network(path: Path, threads: int | None, outputs: tuple[str, ...], kind
     if missing:
         there = ", ".join(list(runtime.output_shapes)[:6])
         raise ModelError(f"{path}: is no {kind} model, it has no output {missing[0]!r} (it has {there})")
+    shape = runtime.input_shape
+    if len(shape) != 4 or any(side is not None and not 0 < side <= LARGEST_INPUT_PX for side in shape):
+        raise ModelError(f"{path}: is no {kind} model, its input has the shape {shape}")
     return runtime
+
+
+@contextmanager
+def outputs_of(kind: str) -> Iterator[None]:
+    """Around what reads raw outputs: files come from strangers, so a wrong shape in them is theirs, and no bug."""
+    try:
+        # whatever overflows shows as a box that is not finite
+        with np.errstate(all="ignore"):
+            yield
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{kind}: the file's outputs are not those of such a model ({error})") from None
 
 
 def cells(rows: int, columns: int, repeat: int = 1) -> np.ndarray:
@@ -50,4 +65,6 @@ def select(
     boxes = clip(boxes / np.tile(scale, 2), size[1], size[0])
     kept = nms(boxes, scores, iou, MAX_DETECTIONS)
     points = None if landmarks is None else landmarks[kept] / scale
+    if not all(np.isfinite(part).all() for part in (boxes, scores, points) if part is not None):
+        raise ValueError("expected finite numbers")
     return Detections(boxes[kept], scores[kept], landmarks=points)

@@ -44,11 +44,12 @@ class UltraLight:
         """``max_side`` changes nothing: the input has one size."""
         batch, _ = prepare(pixels, self._rule)
         raw = self.runtime.run(batch)
-        scores = raw["scores"][0, :, 1]
-        keep = scores > (SCORE if score is None else score)
         height, width = pixels.shape[:2]
-        boxes = raw["boxes"][0][keep] * np.array([width, height, width, height], np.float32)
-        return select(boxes, scores[keep], None, scale=np.ones(2, np.float32), size=(height, width), iou=NMS_IOU)
+        with outputs_of(self.name):
+            scores = raw["scores"][0, :, 1]
+            keep = scores > (SCORE if score is None else score)
+            boxes = raw["boxes"][0][keep] * np.array([width, height, width, height], np.float32)
+            return select(boxes, scores[keep], None, scale=np.ones(2, np.float32), size=(height, width), iou=NMS_IOU)
 
     def close(self) -> None:
         self.runtime.close()

@@ -48,9 +48,10 @@ class YuNet:
         """``max_side`` changes nothing for a file exported for one size."""
         batch, scale = prepare(pixels, self._rule(max_side))
         raw = self.runtime.run(batch)
-        found = [_level(raw, stride, batch.shape[2:], SCORE if score is None else score) for stride in STRIDES]
-        boxes, scores, landmarks = (np.concatenate(part) for part in zip(*found, strict=True))
-        return select(boxes, scores, landmarks, scale=scale, size=pixels.shape[:2], iou=NMS_IOU)
+        with outputs_of(self.name):
+            found = [_level(raw, stride, batch.shape[2:], SCORE if score is None else score) for stride in STRIDES]
+            boxes, scores, landmarks = (np.concatenate(part) for part in zip(*found, strict=True))
+            return select(boxes, scores, landmarks, scale=scale, size=pixels.shape[:2], iou=NMS_IOU)
 
     def _rule(self, max_side: int | None) -> Preprocess:
         return self._fixed or limited(Preprocess(channels="bgr"), max_side)
