@@ -88,7 +88,7 @@ def damaged(content: bytes, random: np.random.Generator) -> bytes:
 
 
 def damaged_lines(text: str, random: np.random.Generator) -> bytes:
-    """``text`` with words replaced and lines lost, doubled, swapped or joined by strangers; sometimes wrongly encoded."""
+    """``text`` with words replaced and lines lost, doubled or joined by strangers; sometimes wrongly encoded."""
     lines = text.splitlines()
     for _ in range(int(random.integers(1, 6))):
         place = int(random.integers(len(lines)))
@@ -110,7 +110,7 @@ def damaged_lines(text: str, random: np.random.Generator) -> bytes:
 
 
 def damaged_values(tree: Any, hostile: Sequence[Any], random: np.random.Generator) -> Any:
-    """A tree of dictionaries and lists with one to three of its values replaced, dropped, renamed or joined by others."""
+    """Dictionaries and lists with one to three of their values replaced, dropped, renamed or joined by others."""
     for _ in range(int(random.integers(1, 4))):
         tree = _with_one_changed(tree, hostile, random)
     return tree

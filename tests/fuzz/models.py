@@ -1,4 +1,4 @@
-"""Model files to break: bundles damaged, cards that lie about a sound network, networks that keep none of their word."""
+"""Model files to break: damaged bundles, cards that lie about a sound network, networks that keep no word."""
 
 from __future__ import annotations
 

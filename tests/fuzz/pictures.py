@@ -1,4 +1,4 @@
-"""Pictures to break: a small good one of every format and kind that Ligera reads, and sizes that no header should claim."""
+"""Pictures to break: a small good one of every format and kind that Ligera reads, and sizes that none should claim."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ TEXTS = (
     "&a {name: *a, model: *a, data: [*a]}\n",
     "name: &a {b: *a}\n",
     "<<: &a {<<: *a}\n",
-    "[" * 5_000,
+    "[" * 1_000,
     "{a: " * 3_000,
     "- " * 2_000,
     "!!python/object/apply:os.system ['true']\n",
@@ -100,7 +100,8 @@ TEXTS = (
     "\0",
     "\ufeffname: a\n",
     "seed: " + "9" * 5_000,
-    "seed: 1" + ":59" * 400,
+    "seed: 1" + ":59" * 4_000,
+    "seed: 0x" + "f" * 9_000,
 )
 OVERRIDES = (
     "epochs=three",
@@ -113,7 +114,7 @@ OVERRIDES = (
     "name.first=x",
     "augment.mosaic=2",
     "augment.mosaik=0.5",
-    "seed=" + "[" * 3_000,
+    "seed=" + "[" * 1_000,
     "seed=2001-99-99",
     "seed=*a",
     "seed=!!int x",

@@ -19,7 +19,7 @@ from ligera.models.decode import decode
 from ligera.models.preprocess import prepare
 from ligera.records import Detections, Preprocess, PriorSpec
 
-__all__ = ["DEFAULT_MAX_SIDE_PX", "BundleEngine", "Engine", "limited"]
+__all__ = ["DEFAULT_MAX_SIDE_PX", "BundleEngine", "Engine", "check_finite", "limited"]
 
 # Bounds time and memory on pictures straight from a camera; smaller faces in them are found by tiles.
 DEFAULT_MAX_SIDE_PX = 1280
@@ -36,6 +36,50 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def limited(rule: Preprocess, max_side: int | None) -> Preprocess:
+    """``rule`` with the long side at most ``max_side`` px, or at most 1280 where neither says anything."""
+    side = max_side or rule.max_side or DEFAULT_MAX_SIDE_PX
+    min_side = None if rule.min_side is None else min(rule.min_side, side)
+    return replace(rule, max_side=side, min_side=min_side)
+
+
+def check_finite(found: Detections) -> None:
+    """Raise ``ValueError`` for coordinates or scores that are no numbers, which JSON could not say."""
+    for name in ("boxes", "scores", "landmarks"):
+        values = getattr(found, name)
+        if values is not None and not np.isfinite(values).all():
+            raise ValueError(f"{name}: expected finite numbers")
+
+
+class BundleEngine:
+    """A bundle's network in a runtime, fed and read as its card says."""
+
+    def __init__(self, runtime: Runtime, card: BundleCard) -> None:
+        self.runtime = runtime
+        self.card = card
+        self.name = card.name
+
+    def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
+        batch, scale = prepare(pixels, limited(self.card.preprocess, max_side))
+        size = batch.shape[2:4] if self.card.preprocess.layout == "nchw" else batch.shape[1:3]
+        outputs = self.runtime.run(batch)
+        rule = self.card.decoding if score is None else replace(self.card.decoding, score_threshold=score)
+        try:
+            raw = _raw(outputs, _prior_count(size, rule.priors))
+            # whatever overflows shows as a box that is not finite
+            with np.errstate(all="ignore"):
+                found = decode(
+                    raw, rule, input_size=size, scale=scale, original_size=pixels.shape[:2], names=self.card.labels
+                )
+            check_finite(found)
+        except (ValueError, IndexError) as error:
+            raise ModelError(f"{self.name}: outputs are not what its card says ({error}); export it again") from None
+        return found
+
+    def close(self) -> None:
+        self.runtime.close()
 
 
 def _raw(outputs: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
@@ -62,46 +106,3 @@ def _prior_count(size: tuple[int, int], priors: PriorSpec) -> int:
         math.ceil(size[0] / stride) * math.ceil(size[1] / stride) * len(sides)
         for stride, sides in zip(priors.strides, priors.sizes, strict=True)
     )
-
-
-def _check_finite(found: Detections) -> None:
-    for name in ("boxes", "scores", "landmarks"):
-        values = getattr(found, name)
-        if values is not None and not np.isfinite(values).all():
-            raise ValueError(f"{name}: expected finite numbers")
-
-
-def limited(rule: Preprocess, max_side: int | None) -> Preprocess:
-    """``rule`` with the long side at most ``max_side`` px, or at most 1280 where neither says anything."""
-    side = max_side or rule.max_side or DEFAULT_MAX_SIDE_PX
-    min_side = None if rule.min_side is None else min(rule.min_side, side)
-    return replace(rule, max_side=side, min_side=min_side)
-
-
-class BundleEngine:
-    """A bundle's network in a runtime, fed and read as its card says."""
-
-    def __init__(self, runtime: Runtime, card: BundleCard) -> None:
-        self.runtime = runtime
-        self.card = card
-        self.name = card.name
-
-    def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
-        batch, scale = prepare(pixels, limited(self.card.preprocess, max_side))
-        size = batch.shape[2:4] if self.card.preprocess.layout == "nchw" else batch.shape[1:3]
-        outputs = self.runtime.run(batch)
-        rule = self.card.decoding if score is None else replace(self.card.decoding, score_threshold=score)
-        try:
-            raw = _raw(outputs, _prior_count(size, rule.priors))
-            # whatever overflows shows as a box that is not finite
-            with np.errstate(all="ignore"):
-                found = decode(
-                    raw, rule, input_size=size, scale=scale, original_size=pixels.shape[:2], names=self.card.labels
-                )
-            _check_finite(found)
-        except (ValueError, IndexError) as error:
-            raise ModelError(f"{self.name}: outputs are not what its card says ({error}); export it again") from None
-        return found
-
-    def close(self) -> None:
-        self.runtime.close()

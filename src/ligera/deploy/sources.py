@@ -145,7 +145,7 @@ def _read_stdin() -> Picture:
 
 
 def _capture(entry: PlannedSource) -> cv2.VideoCapture:
-    """The opened device or file. Not by what reads numbered pictures, to which a name with digits in it is a pattern."""
+    """The opened device or file. Not by the reader of numbered pictures, to which digits in a name are a pattern."""
     if entry.kind == "camera":
         return cv2.VideoCapture(int(entry.name))
     capture = cv2.VideoCapture()

@@ -93,8 +93,6 @@ def _text(path: Path) -> str:
         if len(content) > MOST_BYTES:
             raise RecipeError(f"{path}: longer than {MOST_BYTES // 2**10} KiB; give a YAML text file")
         return content.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise RecipeError(f"{path}: no such recipe; give a YAML text file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise RecipeError(f"{path}: cannot be read as a recipe ({reason.lower()}); give a YAML text file") from None

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ligera.deploy.engine import limited
-from ligera.deploy.runtimes import Runtime, open_runtime
+from ligera.deploy.engine import check_finite, limited
+from ligera.deploy.peers.selection import open_network, outputs_of
+from ligera.deploy.runtimes import Runtime
 from ligera.errors import ModelError
 from ligera.models.decode import decode
 from ligera.models.preprocess import prepare
@@ -35,7 +36,7 @@ class RetinaFacePeer:
 
     @classmethod
     def load(cls, path: Path, *, threads: int | None = None) -> RetinaFacePeer:
-        runtime = open_runtime(path, threads=threads)
+        runtime = open_network(path, threads, (), "RetinaFace")
         widths = sorted(shape[-1] for shape in runtime.output_shapes.values() if shape and shape[-1])
         if widths != sorted(PARTS):
             raise ModelError(f"{path}: is no RetinaFace model, its outputs have {widths} columns, not 2, 4 and 10")
@@ -47,7 +48,9 @@ class RetinaFacePeer:
         rule = DECODING if score is None else replace(DECODING, score_threshold=score)
         with outputs_of(self.name):
             raw = {PARTS[value.shape[-1]]: value[0] for value in outputs.values()}
-            return decode(raw, rule, input_size=batch.shape[2:], scale=scale, original_size=pixels.shape[:2])
+            found = decode(raw, rule, input_size=batch.shape[2:], scale=scale, original_size=pixels.shape[:2])
+            check_finite(found)
+        return found
 
     def close(self) -> None:
         self.runtime.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ligera.deploy.engine import limited
-from ligera.deploy.peers.selection import cells, open_network, select
+from ligera.deploy.peers.selection import cells, open_network, outputs_of, select
 from ligera.deploy.runtimes import Runtime
 from ligera.models.preprocess import prepare
 from ligera.records import Detections, Preprocess

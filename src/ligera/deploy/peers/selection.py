@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from ligera.boxes import clip, nms
+from ligera.deploy.engine import check_finite
 from ligera.deploy.runtimes import Runtime, open_runtime
 from ligera.errors import ModelError
 from ligera.records import Detections
@@ -65,6 +68,6 @@ def select(
     boxes = clip(boxes / np.tile(scale, 2), size[1], size[0])
     kept = nms(boxes, scores, iou, MAX_DETECTIONS)
     points = None if landmarks is None else landmarks[kept] / scale
-    if not all(np.isfinite(part).all() for part in (boxes, scores, points) if part is not None):
-        raise ValueError("expected finite numbers")
-    return Detections(boxes[kept], scores[kept], landmarks=points)
+    found = Detections(boxes[kept], scores[kept], landmarks=points)
+    check_finite(found)
+    return found

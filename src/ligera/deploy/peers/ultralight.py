@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ligera.deploy.peers.selection import open_network, select
+from ligera.deploy.peers.selection import open_network, outputs_of, select
 from ligera.deploy.runtimes import Runtime
 from ligera.errors import ModelError
 from ligera.models.preprocess import prepare
