@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from ligera.deploy import files
+from ligera import files
 from ligera.deploy.bundle import METADATA_KEY, BundleCard, card_from_metadata, write_bundle
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import MissingExtra, ModelError

@@ -43,7 +43,7 @@ def train(
     if as_json:
         typer.echo(json.dumps({"folder": str(result.folder), "metrics": result.metrics, "cost": result.cost}))
         return
-    console.print(f"run folder  {result.folder}", highlight=False, soft_wrap=True)
+    console.print(f"run folder  {result.folder}", highlight=False, markup=False, soft_wrap=True)
 
 
 class _Listener:
@@ -68,7 +68,7 @@ class _Listener:
 
     def __call__(self, row: dict[str, Any]) -> None:
         if "row" in row:
-            self._console.print(_line(row["row"]), highlight=False, soft_wrap=True)
+            self._console.print(_line(row["row"]), highlight=False, markup=False, soft_wrap=True)
         elif self._bar:
             if self._task is None:
                 self._task = self._bar.add_task("", total=row["steps"])

@@ -36,8 +36,10 @@ class AugmentRecipe:
     fill: int = 114
 
     def __post_init__(self) -> None:
-        if not self.crop_ratios or min(self.crop_ratios) <= 0:
-            raise ValueError("crop_ratios: expected one or more positive numbers")
+        if not self.crop_ratios or not all(0 < ratio <= 100 for ratio in self.crop_ratios):
+            raise ValueError("crop_ratios: expected one or more numbers above 0, up to 100")
+        if not 0 <= self.fill <= 255:
+            raise ValueError(f"fill: expected 0 to 255, got {self.fill}")
         if not self.mosaic_grids or not all(2 <= cells <= 8 for cells in self.mosaic_grids):
             raise ValueError("mosaic_grids: expected one or more numbers of pictures a side, from 2 to 8")
         for name in ("mosaic", "mirror", "colour", "grey"):

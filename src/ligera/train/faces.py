@@ -56,6 +56,11 @@ class FaceTask:
         self._recipe = recipe
         self.preprocess, self.decoding = card_for(recipe.model)
         samples, weights = read_sources(recipe.data)
+        per_epoch = recipe.samples_per_epoch or len(samples)
+        if recipe.batch > per_epoch:
+            raise RecipeError(
+                f"batch: {recipe.batch} is more than the {per_epoch:,} samples of an epoch; make it smaller"
+            )
         self.dataset = FaceDataset(samples, weights, recipe, self.spec.priors)
         self.sampler: Sampler = FullSampler(weights, recipe.samples_per_epoch, recipe.seed)
         self._priors = torch.from_numpy(np.array(prior_boxes(recipe.side_px, recipe.side_px, self.spec.priors)))

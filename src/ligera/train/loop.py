@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from ligera.files import write_bytes
+from ligera.errors import RecipeError
 from ligera.train.average import MovingAverage
 from ligera.train.batchnorm import over_processes
 from ligera.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
@@ -141,8 +142,12 @@ class Training:
         self.optimizer.step()
         self.progress = Progress(self.progress.epoch, self.progress.step + 1, self.progress.total + 1)
         self.average.update(self._bare(), self.progress.total)
-        values = self.accelerator.reduce(torch.stack([part.detach() for part in parts.values()]), "sum")
-        return dict(zip(parts, values.tolist(), strict=True))
+        values = self.accelerator.reduce(torch.stack([part.detach() for part in parts.values()]), "sum").tolist()
+        # a scaler leaves out steps that overflow; without one the weights are lost now
+        if self.accelerator.scaler is None and not all(map(math.isfinite, values)):
+            step = f"step {self.progress.step} of epoch {self.progress.epoch + 1}"
+            raise RecipeError(f"learning_rate: the loss is no finite number any more at {step}; lower it")
+        return dict(zip(parts, values, strict=True))
 
     def _rate(self, steps: int) -> float:
         """Learning rate of the step about to be taken, from the share of the run that is done."""

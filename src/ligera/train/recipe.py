@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import reprlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ligera.data.augment import AugmentRecipe
 from ligera.errors import RecipeError, nearest
 
+LONGEST_KEY = 80
 MOST_BYTES = 2**18  # a recipe is a page of text; a whole MB of YAML would be read for half a minute
 
 
@@ -28,8 +29,8 @@ class DataSource(_Frozen):
 
     path: Path
     labels: str = "label.txt"
-    weights: dict[str, float] = Field(default_factory=dict)
-    default_weight: float = Field(1.0, ge=0)
+    weights: dict[str, Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=dict)
+    default_weight: float = Field(1.0, ge=0, le=1e9)
 
 
 class Recipe(_Frozen):
@@ -39,20 +40,20 @@ class Recipe(_Frozen):
     model: str
     data: tuple[DataSource, ...] = Field(min_length=1)
     validation: Path | None = None
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
 
     side_px: int = Field(320, ge=64, le=2048, multiple_of=32)
-    batch: int = Field(16, ge=1)
-    epochs: int = Field(10, ge=1)
-    samples_per_epoch: int | None = Field(None, ge=1)
+    batch: int = Field(16, ge=1, le=65_536)
+    epochs: int = Field(10, ge=1, le=1_000_000)
+    samples_per_epoch: int | None = Field(None, ge=1, le=100_000_000)
     augment: AugmentRecipe = AugmentRecipe()
 
     loss: Literal["quality", "multibox"] = "quality"
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
+    learning_rate: float = Field(1e-3, gt=0, le=1000)
+    weight_decay: float = Field(0.01, ge=0, le=1000)
     momentum: float = Field(0.9, ge=0, lt=1)
-    warmup_steps: int = Field(200, ge=0)
+    warmup_steps: int = Field(200, ge=0, le=1_000_000_000)
     schedule: Literal["cosine", "step"] = "cosine"
     step_at: tuple[float, ...] = (0.6666, 0.8888)
     step_factor: float = Field(0.1, gt=0, le=1)
@@ -60,8 +61,8 @@ class Recipe(_Frozen):
     ema_decay: float = Field(0.999, ge=0, lt=1)
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    threads: int | None = Field(None, ge=1)
-    workers: int = Field(1, ge=0)
+    threads: int | None = Field(None, ge=1, le=1024)
+    workers: int = Field(1, ge=0, le=256)
     cache: bool = True
     evaluate_every: int = Field(1, ge=1)
     checkpoint_every_steps: int | None = Field(None, ge=1)
@@ -80,7 +81,7 @@ def read_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """
     values = _parsed(_text(path), str(path))
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise RecipeError(f"{path}: expected 'key: value' lines, got {type(values).__name__}")
+        raise RecipeError(f"{path}: expected 'key: value' lines, got {'nothing' if values is None else _shown(values)}")
     for override in overrides:
         _apply(values, override)
     return _anchored(parse_recipe(values, str(path)), path.resolve().parent)
@@ -94,8 +95,8 @@ def _text(path: Path) -> str:
             raise RecipeError(f"{path}: longer than {MOST_BYTES // 2**10} KiB; give a YAML text file")
         return content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise RecipeError(f"{path}: cannot be read as a recipe ({reason.lower()}); give a YAML text file") from None
+        reason = (getattr(error, "strerror", None) or "").lower() or "not UTF-8 text"
+        raise RecipeError(f"{path}: cannot be read as a recipe ({reason}); give a YAML text file") from None
 
 
 def _parsed(text: str, where: str) -> Any:
@@ -151,13 +152,19 @@ def _known_keys(path: list[Any]) -> list[str]:
 
 def _explain(problem: dict[str, Any]) -> str:
     path = list(problem["loc"])
-    key = ".".join(str(part) for part in path) or "recipe"
+    key = ".".join(str(part) for part in path) if path else "recipe"
+    if len(key) > LONGEST_KEY or not key.isprintable() or not key.strip():
+        key = _shown(key)
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{key}: no such key{nearest(str(path[-1]), _known_keys(path[:-1]))}"
     if problem["type"] == "missing":
         return f"{key}: missing; every recipe needs it"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message[0].lower() + message[1:]}, got {_shown(problem.get('input'))}"
+    message = message[0].lower() + message[1:]
+    # our own checks name the key among several that is wrong, and what it got
+    if problem["type"] == "value_error":
+        return f"{key}: {message}" if path else message
+    return f"{key}: {message}, got {_shown(problem.get('input'))}"
 
 
 def _shown(value: Any) -> str:

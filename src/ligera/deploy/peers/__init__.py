@@ -92,4 +92,6 @@ def open_peer(kind: str, path: Path | None, *, threads: int | None = None) -> En
     peer = PEERS[kind]
     if path is None and peer.needs_file:
         raise ModelError(f"{kind}: expected its file, as in --model {kind}:FILE ({peer.file})")
+    if path is not None and peer.file == "none":
+        raise ModelError(f"{kind}: takes no file, its package brings one; use --model {kind}")
     return peer.open(path, threads)
