@@ -122,7 +122,7 @@ def test_a_write_that_fails_leaves_the_old_bundle_as_it_was(tmp_path: Path, monk
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fdopen", fail)
+    monkeypatch.setattr(files.os, "fsync", fail)
     with pytest.raises(OSError, match="No space"):
         write_bundle(identity_graph(), spots_card(), tmp_path / "a.onnx")
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a.onnx", b"old")]
