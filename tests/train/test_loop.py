@@ -109,7 +109,7 @@ def test_two_processes_lose_the_same_as_one_with_the_same_global_batch(recipe_fi
     """Tolerance 2 % of each epoch's loss: sums run in another order, and six steps let the difference grow."""
     overrides = ("epochs=2", "samples_per_epoch=12", "batch=4", "validation=null")
     finished(in_a_process(recipe_file, tmp_path / "one", *overrides))
-    launcher = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29517")
+    launcher = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone")
     finished(in_a_process(recipe_file, tmp_path / "two", *overrides, launcher=launcher))
     for one, two in zip(history(tmp_path / "one"), history(tmp_path / "two"), strict=True):
         for name in ("loss_score", "loss_box", "loss_landmark"):

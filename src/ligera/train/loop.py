@@ -19,8 +19,8 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from ligera.files import write_bytes
 from ligera.errors import RecipeError
+from ligera.files import write_bytes
 from ligera.train.average import MovingAverage
 from ligera.train.batchnorm import over_processes
 from ligera.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
