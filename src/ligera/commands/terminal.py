@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,18 +13,24 @@ from typing import Any, TypeVar
 __all__ = ["complain", "print_json", "print_table", "quiet_libraries", "say", "with_progress"]
 
 Item = TypeVar("Item")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LIVE_AFTER = 3
 STANDARD_ERROR = 2
 
 
 def say(text: str = "") -> None:
     """One line of result."""
-    print(text)
+    print(_plain(text))
 
 
 def complain(text: str) -> None:
     """One line about trouble or progress."""
-    print(" ".join(text.split("\n")), file=sys.stderr)
+    print(_plain(" ".join(text.split("\n"))), file=sys.stderr)
+
+
+def _plain(text: str) -> str:
+    """Control characters written out: a file's name must not clear the screen, or look like two lines."""
+    return CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def print_json(row: Any) -> None:
@@ -96,7 +103,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: i
         )
         return "  ".join(padded).rstrip()
 
-    print(line(header))
-    print("  ".join("-" * width for width in widths))
+    say(line(header))
+    say("  ".join("-" * width for width in widths))
     for row in rows:
-        print(line(row))
+        say(line(row))

@@ -92,15 +92,16 @@ class FaceTask:
         return {name: score for name, score in scores.items() if np.isfinite(score)}
 
     def calibrate(self, network: RetinaFace) -> dict[str, float]:
-        """Make scores of ``network`` mean the share of such detections that are faces, as far as validation can say.
+        """Move the score logits of ``network`` so that a score of 0.5 is an even chance, as far as validation can say.
 
-        Returns what the logits were changed by; nothing where there is nothing to learn it from.
+        They are only moved, not stretched: sharpened scores would push weak but right detections under the low
+        cuts at which detectors are compared. Returns the shift; nothing where there is nothing to learn it from.
         """
         if self.spec.score_channels != 1 or not self.validation:
             return {}
         slope, offset = fit_scores(*judge(self._validate(network)))
-        network.rescale_scores(slope, offset)
-        return {"score_slope": slope, "score_offset": offset}
+        network.rescale_scores(1.0, offset / slope)
+        return {"score_shift": offset / slope}
 
     def _validate(self, network: nn.Module) -> list[tuple[Detections, Targets]]:
         return [(self.detect(network, picture), sample.targets) for sample, picture in self.validation]

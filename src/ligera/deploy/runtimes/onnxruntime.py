@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from ligera.deploy.runtimes.threads import default_threads
+from ligera.deploy.runtimes.threads import MOST_THREADS, default_threads
 from ligera.errors import ModelError, UsageError
 
 __all__ = ["OnnxRuntime"]
@@ -30,8 +30,8 @@ class OnnxRuntime:
         where = "model" if isinstance(model, bytes) else str(model)
         if isinstance(model, Path) and not model.is_file():
             raise ModelError(f"{where}: no such model file")
-        if threads is not None and threads < 1:
-            raise UsageError(f"threads: expected 1 or more, got {threads}")
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise UsageError(f"threads: expected 1 to {MOST_THREADS}, got {threads}")
         self.threads = threads or default_threads()
         options = onnxruntime.SessionOptions()
         # Fatal only: errors are raised besides, and a command has one line for each.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["available_threads", "default_threads"]
+__all__ = ["MOST_THREADS", "available_threads", "default_threads"]
 
 # Networks of a few hundred thousand weights gain nothing from more threads than this, and starve their neighbours.
 MOST_THREADS_BY_DEFAULT = 4
+# More would keep a machine busy with starting them.
+MOST_THREADS = 1024
 
 
 def available_threads() -> int:
