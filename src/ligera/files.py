@@ -9,7 +9,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -25,11 +26,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, which takes its place only once all of it is on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with _naming(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        write(temporary)
+        with _naming(path):
+            write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         # mkstemp makes files only their owner can read; a result is an ordinary file.
@@ -37,6 +40,16 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of the system name ``path``: those of a full disk name none, others a temporary file nobody asked for."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
         raise
 
 
@@ -61,7 +74,8 @@ class JsonLines:
     def __enter__(self) -> JsonLines:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered, so that a line that does not fit on the disk fails here and not when the file is closed.
-        self._file = self._part.open("wb", buffering=0)
+        with _naming(self.path):
+            self._file = self._part.open("wb", buffering=0)
         return self
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -69,8 +83,9 @@ class JsonLines:
         line = (json.dumps(row) + "\n").encode("ascii")
         file = self._opened()
         written = 0
-        while written < len(line):
-            written += file.write(line[written:])
+        with _naming(self.path):
+            while written < len(line):
+                written += file.write(line[written:])
         self._whole_bytes += len(line)
 
     def __exit__(

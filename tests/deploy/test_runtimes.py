@@ -92,7 +92,7 @@ def test_sides_that_the_file_leaves_open_are_none(bundle: Path) -> None:
 def test_threads_are_bounded_by_the_cores_there_are(bundle: Path) -> None:
     assert 1 <= default_threads() <= min(4, available_threads())
     assert OnnxRuntime(bundle).threads == default_threads()
-    with pytest.raises(UsageError, match="threads: expected 1 or more, got 0"):
+    with pytest.raises(UsageError, match="threads: expected 1 to 256, got 0"):
         OnnxRuntime(bundle, threads=0)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ligera.commands.terminal import complain, print_json, print_table, quiet_libraries, say, with_progress
+from ligera.errors import UsageError
 
 if TYPE_CHECKING:
     from ligera.deploy.detector import Detector
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "face"
 MOST_TABLE_ROWS = 20
+RESULT_SUFFIXES = (".jpg", ".png", ".mp4")
 
 
 @dataclass(slots=True)
@@ -85,6 +87,8 @@ def detect(
     from ligera.files import new_run_folder
 
     planned = plan(sources)
+    if out is not None:
+        _keep_sources(planned, out)
     if threads is not None:
         # resizing and colour conversion run on OpenCV's own threads
         cv2.setNumThreads(threads)
@@ -111,6 +115,16 @@ def detect(
     if interrupted:
         complain("ligera: interrupted")
     raise typer.Exit(130 if interrupted else 2 if tally.failed else 0)
+
+
+def _keep_sources(planned: list[PlannedSource], out: Path) -> None:
+    """Refuse a folder in which a result would take the place of a picture or video that was given."""
+    own = {Path(entry.name).resolve() for entry in planned if entry.kind in ("picture", "video")}
+    folder = out.resolve()
+    for entry in planned:
+        for suffix in RESULT_SUFFIXES:
+            if folder / f"{entry.target}{suffix}" in own:
+                raise UsageError(f"--out {out}: the result would overwrite {entry.name}; choose another folder")
 
 
 def _run_name(source: str) -> str:

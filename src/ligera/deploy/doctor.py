@@ -56,7 +56,7 @@ class Diagnosis:
 
 def diagnose() -> Diagnosis:
     """Look around; imports nothing heavy but ONNX Runtime."""
-    import onnxruntime
+    from ligera.deploy.runtimes.onnxruntime import available_providers
 
     groups = read_requirements(metadata.requires("ligera") or [])
     return Diagnosis(
@@ -64,7 +64,7 @@ def diagnose() -> Diagnosis:
         python=platform.python_version(),
         packages={name: _version(name) for name in groups.pop("", ())},
         hardware=inspect_hardware(),
-        providers=tuple(onnxruntime.get_available_providers()),
+        providers=available_providers(),
         builtin_models=builtin_names(),
         extras=tuple(_extra(name, packages) for name, packages in groups.items()),
     )

@@ -106,10 +106,25 @@ class _Video:
     def write(self, pixels: np.ndarray) -> None:
         self._writer.write(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._writer.release()
-        if self._part.is_file():
+        if _plays(self._part):
             self._part.replace(self._path)
+            return
+        self._part.unlink(missing_ok=True)
+        if error is None:
+            raise DataError(f"{self._path}: the video could not be written whole; is there space on the disk?")
+
+
+def _plays(video: Path) -> bool:
+    """Whether a finished video has its frames: OpenCV says nothing when a disk is full."""
+    capture = cv2.VideoCapture(str(video))
+    try:
+        return capture.isOpened() and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
+    finally:
+        capture.release()
 
 
 def _write_picture(path: PurePath, pixels: np.ndarray) -> None:

@@ -5,16 +5,27 @@ In: an ONNX file or its bytes, then batches. Out: every output by its name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
+# Since 1.29 it reports the models it loads to its maker and leaves an identifier in the user's home. It heeds only what
+# was set before its import, so nothing else here may import it. Whoever sets the variable has the last word.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime
 
 from ligera.deploy.runtimes.threads import MOST_THREADS, default_threads
 from ligera.errors import ModelError, UsageError
 
-__all__ = ["OnnxRuntime"]
+__all__ = ["OnnxRuntime", "available_providers"]
+
+
+def available_providers() -> tuple[str, ...]:
+    """What this installation of ONNX Runtime can run networks on, by its own names, best first."""
+    return tuple(onnxruntime.get_available_providers())
 
 
 class OnnxRuntime:

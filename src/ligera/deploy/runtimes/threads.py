@@ -8,8 +8,8 @@ __all__ = ["MOST_THREADS", "available_threads", "default_threads"]
 
 # Networks of a few hundred thousand weights gain nothing from more threads than this, and starve their neighbours.
 MOST_THREADS_BY_DEFAULT = 4
-# More would keep a machine busy with starting them.
-MOST_THREADS = 1024
+# Starting more keeps a machine busy, not the network.
+MOST_THREADS = 256
 
 
 def available_threads() -> int:
