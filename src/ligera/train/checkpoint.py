@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ligera.errors import DataError
@@ -15,7 +17,7 @@ FILE_NAME = "checkpoint.pt"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    write_whole(folder / FILE_NAME, lambda path: torch.save(state, path))
+    _write(folder / FILE_NAME, lambda path: torch.save(state, path))
 
 
 def load_checkpoint(folder: Path, device: torch.device | str) -> dict[str, Any]:
@@ -32,7 +34,15 @@ def load_checkpoint(folder: Path, device: torch.device | str) -> dict[str, Any]:
 def save_weights(path: Path, state: dict[str, torch.Tensor]) -> None:
     """Weights alone, as safetensors."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    write_whole(path, lambda temporary: save_file(tensors, temporary))
+    _write(path, lambda temporary: save_file(tensors, temporary))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    try:
+        write_whole(path, write)
+    except (RuntimeError, SafetensorError) as error:
+        # what the two packages make of a full disk, each in its own way
+        raise DataError(f"{path}: could not be written whole; is there space on the disk?") from error
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -19,7 +19,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from ligera.errors import RecipeError
+from ligera.errors import DataError, RecipeError
 from ligera.files import write_bytes
 from ligera.train.average import MovingAverage
 from ligera.train.batchnorm import over_processes
@@ -62,6 +62,15 @@ class Training:
     def resume(self) -> None:
         """Take up the state of the folder's checkpoint."""
         state = load_checkpoint(self.folder, self.accelerator.device)
+        try:
+            self._restore(state)
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = f"{type(error).__name__} in it"
+            raise DataError(
+                f"{self.folder}: its checkpoint is not one of its recipe ({reason}); start the run anew"
+            ) from error
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self._bare().load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
