@@ -65,10 +65,7 @@ class Training:
         try:
             self._restore(state)
         except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = f"{type(error).__name__} in it"
-            raise DataError(
-                f"{self.folder}: its checkpoint is not one of its recipe ({reason}); start the run anew"
-            ) from error
+            raise DataError(f"{self.folder}: its checkpoint is not one of its recipe; start the run anew") from error
 
     def _restore(self, state: dict[str, Any]) -> None:
         self._bare().load_state_dict(state["network"])
