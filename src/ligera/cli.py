@@ -98,6 +98,9 @@ def _run(arguments: Sequence[str]) -> int:
         # typer has its own ways with a broken pipe and leaves only the context to tell it by
         if isinstance(stop.__context__, BrokenPipeError):
             return _reader_left()
+        # nor of Ctrl-C, of which it says nothing, or in older versions exits with 1
+        if _was_interrupted(stop):
+            return _fail("interrupted", 130)
         sys.stdout.flush()
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     return 0
