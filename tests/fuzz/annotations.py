@@ -118,10 +118,11 @@ def _write_truth(folder: Path) -> None:
     folder.mkdir(parents=True)
     boxes = [np.array([[4.0, 4, 20, 20], [30, 8, 12, 16]]), np.array([[8.0, 9, 11, 12]])]
     lists = {"event_list": _column([EVENT]), "file_list": _cells(["a", "b"]), "face_bbx_list": _cells(boxes)}
-    savemat(folder / "wider_face_val.mat", lists)
+    # compressed as the published ones, so that damage shows in a checksum; without it scipy's reader in C may crash
+    savemat(folder / "wider_face_val.mat", lists, do_compression=True)
     for setting in ("easy", "medium", "hard"):
         kept = _cells([np.array([[1], [2]]), np.array([[1]])])
-        savemat(folder / f"wider_{setting}_val.mat", lists | {"gt_list": kept})
+        savemat(folder / f"wider_{setting}_val.mat", lists | {"gt_list": kept}, do_compression=True)
 
 
 _KINDS = (_labels, _labels, _labels, _ignore, _ignore, _list, _list, _list, _dump, _dump, _dump, _truth)
