@@ -5,7 +5,6 @@ In: ``(H, W, 3)`` uint8 RGB. Out: ``Detections`` in pixels of that picture, best
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -17,7 +16,8 @@ from ligera.deploy.runtimes import Runtime
 from ligera.errors import ModelError
 from ligera.models.decode import decode
 from ligera.models.preprocess import prepare
-from ligera.records import Detections, Preprocess, PriorSpec
+from ligera.models.priors import prior_count
+from ligera.records import Detections, Preprocess
 
 __all__ = ["DEFAULT_MAX_SIDE_PX", "BundleEngine", "Engine", "check_finite", "limited"]
 
@@ -67,7 +67,7 @@ class BundleEngine:
         outputs = self.runtime.run(batch)
         rule = self.card.decoding if score is None else replace(self.card.decoding, score_threshold=score)
         try:
-            raw = _raw(outputs, _prior_count(size, rule.priors))
+            raw = _raw(outputs, prior_count(size, rule.priors))
             # whatever overflows shows as a box that is not finite
             with np.errstate(all="ignore"):
                 found = decode(
@@ -98,11 +98,3 @@ def _raw(outputs: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
             raise ValueError(f"{name}: expected floats (1, {rows}, {columns or 'K'}), got {got}")
         raw[name] = values[0]
     return raw
-
-
-def _prior_count(size: tuple[int, int], priors: PriorSpec) -> int:
-    """How many rows ``prior_boxes`` has for an input of (height, width) px."""
-    return sum(
-        math.ceil(size[0] / stride) * math.ceil(size[1] / stride) * len(sides)
-        for stride, sides in zip(priors.strides, priors.sizes, strict=True)
-    )

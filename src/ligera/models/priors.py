@@ -27,3 +27,11 @@ def prior_boxes(height: int, width: int, spec: PriorSpec) -> np.ndarray:
     priors = np.concatenate(levels).astype(np.float32)
     priors.flags.writeable = False
     return priors
+
+
+def prior_count(size: tuple[int, int], spec: PriorSpec) -> int:
+    """How many rows ``prior_boxes`` has for an input of (height, width) px, without making them."""
+    return sum(
+        math.ceil(size[0] / stride) * math.ceil(size[1] / stride) * len(sides)
+        for stride, sides in zip(spec.strides, spec.sizes, strict=True)
+    )

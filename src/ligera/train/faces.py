@@ -47,8 +47,6 @@ def _check_loss(spec: DetectorSpec, recipe: Recipe) -> None:
 class FaceTask:
     """All that the loop needs to know of face detection; built from a recipe, holds the data."""
 
-    main_metric = "ap50"
-
     def __init__(self, recipe: Recipe) -> None:
         self.spec = catalogue.find(recipe.model)
         _check_loss(self.spec, recipe)

@@ -86,13 +86,10 @@ class Training:
             save_weights(self.folder / "weights.safetensors", self.average.network.state_dict())
         return self.history[-1] if self.history else {}
 
-    def steps_per_epoch(self, count: int) -> int:
-        return count // self.recipe.batch
-
     def _epoch(self) -> None:
         epoch, started = self.progress.epoch, time.perf_counter()
         indices = self.task.sampler.indices(epoch)
-        steps = self.steps_per_epoch(len(indices))
+        steps = len(indices) // self.recipe.batch
         sums: dict[str, float] = {}
         shown = 0
         for parts in self._steps(indices, steps):
