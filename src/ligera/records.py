@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Decoding", "Detections", "Picture", "Preprocess", "PriorSpec", "Targets"]
+__all__ = ["Decoding", "Detections", "LabelledPictures", "Picture", "Preprocess", "PriorSpec", "Targets"]
 
 
 def _array(name: str, value: Any, shape: tuple[int | None, ...], dtype: type) -> np.ndarray:
@@ -146,6 +146,43 @@ class Detections:
                 row["polygon"] = [[[round(float(x), 2), round(float(y), 2)] for x, y in p] for p in self.polygons[i]]
             out.append(row)
         return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledPictures:
+    """Pictures of one size with one label each, decoded in memory: what a classifier learns from and is judged on.
+
+    ``pictures`` ``(N, H, W, 3)`` uint8 RGB, ``labels`` ``(N,)`` int64 into ``names``; ``paths`` says where each picture
+    came from, where it has a file of its own.
+    """
+
+    pictures: np.ndarray
+    labels: np.ndarray
+    names: tuple[str, ...]
+    paths: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        shape = getattr(self.pictures, "shape", ())
+        if len(shape) != 4 or shape[3] != 3 or self.pictures.dtype != np.uint8:
+            raise ValueError(f"pictures: expected uint8 (N, H, W, 3) RGB, got shape {tuple(shape)}")
+        put(self, "labels", _array("labels", self.labels, (None,), np.int64))
+        if len(self.labels) != len(self.pictures):
+            raise ValueError(f"labels: expected {len(self.pictures)}, one for each picture, got {len(self.labels)}")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.names):
+            raise ValueError(
+                f"labels: expected 0 to {len(self.names) - 1}, got {self.labels.min()} to {self.labels.max()}"
+            )
+        if self.paths is not None and len(self.paths) != len(self.pictures):
+            raise ValueError(f"paths: expected {len(self.pictures)}, one for each picture, got {len(self.paths)}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: Any) -> LabelledPictures:
+        """The pictures at ``rows`` (an index array, mask or slice), in that order."""
+        paths = None if self.paths is None else tuple(self.paths[i] for i in np.arange(len(self))[rows])
+        return LabelledPictures(self.pictures[rows], self.labels[rows], self.names, paths)
 
 
 @dataclass(frozen=True, slots=True)

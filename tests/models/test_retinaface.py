@@ -46,6 +46,15 @@ def test_training_returns_the_same_type_and_reaches_every_parameter(name):
     assert [key for key, p in net.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
 
 
+def test_pyramid_levels_may_each_have_their_own_width():
+    net = build(DetectorSpec(TINY, pyramid_channels=(4, 8, 12), context="conv")).eval()
+    seen = []
+    for head in net.heads:
+        head.register_forward_pre_hook(lambda _head, inputs: seen.append(tuple(inputs[0].shape[1:])))
+    net(torch.randn(1, 3, 64, 64))
+    assert seen == [(4, 8, 8), (8, 4, 4), (12, 2, 2)]
+
+
 class WhereIAm(nn.Module):
     """Stands in for a head: the box channels of each prior carry its cell's centre, stride and its index."""
 

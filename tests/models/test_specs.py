@@ -61,6 +61,8 @@ def test_zero_blocks_and_repetitions_are_counted_in_the_stages():
         ({"context": "shh"}, "did you mean 'ssh'"),
         ({"activation": "swish"}, "did you mean 'hardswish'"),
         ({"pyramid_channels": 18}, "4 divides"),
+        ({"pyramid_channels": (16, 16)}, "3 as there are levels"),
+        ({"pyramid_channels": (16, 16, 18)}, "4 divides"),
         ({"backbone": "resnet18"}, "'resnet50'"),
     ],
 )

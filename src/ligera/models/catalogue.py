@@ -109,12 +109,12 @@ _FACE = BackboneSpec(
 )
 
 
-def _ours(backbone: BackboneSpec) -> DetectorSpec:
+def _ours(backbone: BackboneSpec, pyramid_channels: tuple[int, ...]) -> DetectorSpec:
     """One prior per cell on four levels: faces from 6 px up, and the fewest rows to decode."""
     return DetectorSpec(
         backbone,
         pyramid_stages=(1, 2, 3, 4),
-        pyramid_channels=16,
+        pyramid_channels=pyramid_channels,
         context="conv",
         priors=PriorSpec(strides=(4, 8, 16, 32), sizes=((8,), (24,), (64,), (192,))),
         score_channels=1,
@@ -123,8 +123,8 @@ def _ours(backbone: BackboneSpec) -> DetectorSpec:
 
 
 DETECTORS: dict[str, DetectorSpec] = {
-    "face-small": _ours(_FACE_SMALL),
-    "face": _ours(_FACE),
+    "face-small": _ours(_FACE_SMALL, (16, 16, 16, 16)),
+    "face": _ours(_FACE, (16, 32, 32, 32)),
     "R12_V3_HS": DetectorSpec(_R12_V3_HS),
     "R11_V2_HS": DetectorSpec(_R11_V2_HS),
     "J15_HS": DetectorSpec(_J15_HS),

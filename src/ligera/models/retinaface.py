@@ -45,10 +45,13 @@ class RetinaFace(nn.Module):
         self.widths = (4, spec.score_channels, 10)
         self.backbone = ResNet50() if spec.backbone == "resnet50" else StagedBackbone(spec.backbone)
         entering = [self.backbone.channels[stage - 1] for stage in spec.pyramid_stages]
-        channels, act = spec.pyramid_channels, spec.activation
-        self.pyramid = Pyramid(entering, channels, act)
-        self.context = nn.ModuleList(context(spec.context, channels, act) for _ in entering)
-        self.heads = nn.ModuleList(nn.Conv2d(channels, len(s) * sum(self.widths), 1) for s in spec.priors.sizes)
+        levels, act = spec.level_channels, spec.activation
+        self.pyramid = Pyramid(entering, levels, act)
+        self.context = nn.ModuleList(context(spec.context, channels, act) for channels in levels)
+        self.heads = nn.ModuleList(
+            nn.Conv2d(channels, len(sizes) * sum(self.widths), 1)
+            for channels, sizes in zip(levels, spec.priors.sizes, strict=True)
+        )
         for head in self.heads:
             self._start(head)
 

@@ -89,13 +89,13 @@ class DetectorSpec:
     """A RetinaFace-like detector: backbone, feature pyramid, context module per level, heads.
 
     ``pyramid_stages`` are the stages (1 to 4) whose features enter the pyramid and must have the priors' strides.
-    ``score_channels`` 2 is background and face for a softmax, 1 a face logit for a sigmoid. ``activation`` is that of
-    pyramid and context.
+    ``pyramid_channels`` is one width for all levels or one per level, finest first. ``score_channels`` 2 is background
+    and face for a softmax, 1 a face logit for a sigmoid. ``activation`` is that of pyramid and context.
     """
 
     backbone: BackboneSpec | Literal["resnet50"]
     pyramid_stages: tuple[int, ...] = (2, 3, 4)
-    pyramid_channels: int = 64
+    pyramid_channels: int | tuple[int, ...] = 64
     context: Literal["ssh", "conv", "none"] = "ssh"
     priors: PriorSpec = field(default_factory=PriorSpec)
     score_channels: Literal[1, 2] = 2
@@ -115,9 +115,18 @@ class DetectorSpec:
         _one_of("score_channels", self.score_channels, (1, 2))
         _one_of("context", self.context, ("ssh", "conv", "none"))
         _one_of("activation", self.activation, ACTIVATIONS)
-        if self.pyramid_channels < 1 or (self.context == "ssh" and self.pyramid_channels % 4):
+        widths = self.level_channels
+        if len(widths) != len(stages):
             raise ModelError(
-                f"pyramid_channels: the context needs a number that 4 divides, got {self.pyramid_channels}"
+                f"pyramid_channels: expected one number, or {len(stages)} as there are levels, got {widths}"
             )
+        if min(widths) < 1 or (self.context == "ssh" and any(width % 4 for width in widths)):
+            raise ModelError(f"pyramid_channels: the context needs numbers that 4 divides, got {widths}")
         if isinstance(self.backbone, str) and self.backbone != "resnet50":
             raise ModelError(f"backbone: expected a BackboneSpec or 'resnet50', got {self.backbone!r}")
+
+    @property
+    def level_channels(self) -> tuple[int, ...]:
+        """Channels of each pyramid level, finest first."""
+        one_width = isinstance(self.pyramid_channels, int)
+        return (self.pyramid_channels,) * len(self.pyramid_stages) if one_width else self.pyramid_channels
