@@ -1,8 +1,9 @@
 """A bundle: one ONNX file whose metadata says all that is needed to feed it and to read its outputs.
 
 The key ``ligera`` of the file's metadata holds a :class:`BundleCard` as JSON. Reading needs onnxruntime only, writing
-needs onnx. The graph has one input and the outputs ``boxes`` (B, P, 4), ``scores`` (B, P, K) and, where the network
-has them, ``landmarks`` (B, P, 10), raw as ``models.decode`` reads them.
+needs onnx. The graph has one input. A detector's outputs are ``boxes`` (B, P, 4), ``scores`` (B, P, K) and, where the
+network has them, ``landmarks`` (B, P, 10), raw as ``models.decode`` reads them; a classifier's is ``logits`` (B, K), a
+column for each label.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ SMALLEST_INPUT_PX, LARGEST_INPUT_PX, LARGEST_MULTIPLE_PX = 8, 16_384, 1024
 LONGEST_NAME = 100
 FORMAT = 1
 
+Task = Literal["detect-faces", "classify"]
+
 
 @dataclass(frozen=True, slots=True)
 class BundleCard:
     """What a bundle says of itself.
 
+    ``decoding`` is how a detector's outputs are read; a classifier has none, but a ``fixed`` input and different labels.
     ``scores`` maps a metric with its protocol, such as ``AP50 masks (native size, single scale)``, to its value.
     ``recipe_sha256`` is that of the resolved recipe and ``graph_sha256`` that of the ONNX graph without metadata, which
     ``write_bundle`` fills in; both are empty where unknown.
@@ -39,8 +43,8 @@ class BundleCard:
 
     name: str
     preprocess: Preprocess
-    decoding: Decoding
-    task: Literal["detect-faces"] = "detect-faces"
+    decoding: Decoding | None = None
+    task: Task = "detect-faces"
     labels: tuple[str, ...] = ("face",)
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     training_data: str = ""
@@ -57,7 +61,11 @@ class BundleCard:
             raise ValueError(f"name: expected printable text of up to {LONGEST_NAME} characters, got {got}")
         if not self.labels:
             raise ValueError("labels: expected at least one")
+        if (self.decoding is None) != (self.task == "classify"):
+            raise ValueError(f"decoding: expected {'none' if self.decoding else 'one'} for the task {self.task}")
         _check_input(self.preprocess)
+        if self.task == "classify":
+            _check_classes(self.labels, self.preprocess)
 
     def to_json(self) -> str:
         """The card as one line of JSON; ``card_from_json`` reads it back."""
@@ -73,6 +81,16 @@ def _check_input(rule: Preprocess) -> None:
         raise ValueError(f"preprocess: expected a multiple of at most {LARGEST_MULTIPLE_PX} px, got {rule.multiple}")
     if not all(map(math.isfinite, (*rule.mean, *rule.scale))):
         raise ValueError("preprocess: expected finite mean and scale")
+
+
+def _check_classes(labels: tuple[str, ...], rule: Preprocess) -> None:
+    if len(labels) < 2 or not all(labels):
+        raise ValueError("labels: expected two or more of a classifier, each with a name")
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise ValueError(f"labels: expected different ones, got {twice[:LONGEST_NAME]!r} more than once")
+    if rule.fixed is None:
+        raise ValueError("preprocess: expected a fixed size of a classifier's input")
 
 
 @functools.cache

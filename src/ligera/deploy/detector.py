@@ -13,13 +13,11 @@ from types import TracebackType
 import numpy as np
 
 from ligera.data.pictures import read_picture
-from ligera.deploy.builtin import builtin_path
-from ligera.deploy.bundle import card_from_metadata
 from ligera.deploy.engine import DEFAULT_MAX_SIDE_PX, BundleEngine, Engine
-from ligera.deploy.peers import PEERS, open_peer, split_peer
-from ligera.deploy.runtimes import open_runtime
+from ligera.deploy.opening import open_bundle
+from ligera.deploy.peers import open_peer, split_peer
 from ligera.deploy.tiling import detect_tiled
-from ligera.errors import ModelError, UsageError, nearest
+from ligera.errors import UsageError
 from ligera.records import Detections, Picture
 
 __all__ = ["Detector"]
@@ -38,19 +36,15 @@ class Detector:
         """The detector ``model``: a built-in name, the path of a bundle, or ``KIND:FILE`` of another maker's.
 
         ``threads`` is how many a network may use, by default as many as there are cores, at most 4. Raises
-        ``ModelError`` for an unknown name or a file that is no model of that kind, ``UsageError`` for an unknown
-        runtime.
+        ``ModelError`` for an unknown name or a file that is no such model, a classifier for instance, ``UsageError``
+        for an unknown runtime.
         """
         peer = split_peer(str(model))
         if peer is not None:
             return cls(open_peer(*peer, threads=threads))
-        _refuse_unknown_kind(str(model))
-        path = Path(model)
-        looks_like_a_file = path.suffix.lower() == ".onnx" or len(path.parts) > 1 or path.is_file()
-        if not looks_like_a_file:
-            path = builtin_path(str(model))
-        opened = open_runtime(path, runtime=runtime, threads=threads)
-        return cls(BundleEngine(opened, card_from_metadata(opened.metadata, str(path))))
+        opened = open_bundle(model, threads=threads, runtime=runtime)
+        opened.expect("detect-faces", model)
+        return cls(BundleEngine(opened.runtime, opened.card))
 
     @property
     def name(self) -> str:
@@ -102,13 +96,6 @@ class Detector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _refuse_unknown_kind(model: str) -> None:
-    """A misspelt ``KIND:FILE`` would otherwise be told that no such file is there. One letter is a Windows drive."""
-    kind, colon, _ = model.partition(":")
-    if colon and kind.isalnum() and len(kind) > 1 and not Path(model).exists():
-        raise ModelError(f"{model}: no kind {kind!r} of detector{nearest(kind, PEERS)}; known: {', '.join(PEERS)}")
 
 
 def _check(name: str, value: float | None, least: float, most: float | None) -> None:

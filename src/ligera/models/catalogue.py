@@ -104,7 +104,7 @@ _FACE = BackboneSpec(
         ("S_3x3_KKConv_16",),
         ("S_3x3_KKConv_32", "3x3_KKConv_Mid_32"),
         ("S_3x3_KKConv_64", "3x3_KKConv_Mid_64"),
-        ("S_3x3_KKConv_64", "3x3_KKConv_Mid_64"),
+        ("S_3x3_KKConv_64",),
     ),
 )
 
