@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import load_file
 
 from ligera.errors import DataError
-from ligera.train.recipe import parse_recipe, read_recipe
+from ligera.train.reading import parse_recipe, read_recipe
 from ligera.train.run import resume, start
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from ligera.train.recipe import read_recipe
+from ligera.train.reading import read_recipe
 from ligera.train.run import resume, start
 recipe, runs, overrides = Path(sys.argv[1]), Path(sys.argv[2]), tuple(sys.argv[3:])
 if (runs / "train" / "tiny").is_dir():
@@ -58,6 +58,8 @@ def test_a_run_folder_holds_what_was_asked_and_what_came_out(recipe_file: Path, 
     assert files == {
         "recipe.yaml",
         "environment.json",
+        "card.json",
+        "cost.json",
         "history.jsonl",
         "checkpoint.pt",
         "weights.safetensors",

@@ -1,7 +1,7 @@
 """A training run as its user sees it: a folder that says what was asked, where it ran, what came out.
 
 ``start`` makes ``runs/train/<name>/`` (a number is added rather than anything overwritten); ``resume`` goes on with one
-that was stopped. Both return a ``RunResult``; pictures (``curves.png``, ``predictions.png``) are drawn at the end.
+that was stopped. Both return a ``RunResult``; pictures (``curves.png`` and the task's own) are drawn at the end.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from accelerate.utils import broadcast_object_list
 from ligera import __version__
 from ligera.errors import DataError
 from ligera.files import new_run_folder, write_bytes
+from ligera.meter import Meter, read_cost
 from ligera.train.checkpoint import FILE_NAME
-from ligera.train.faces import FaceTask
-from ligera.train.figures import draw_curves, draw_predictions
+from ligera.train.figures import draw_curves
 from ligera.train.loop import Listener, Training
-from ligera.train.recipe import Recipe, dump_recipe, read_recipe
+from ligera.train.reading import dump_recipe, read_recipe
+from ligera.train.recipe import Recipe
+from ligera.train.task import Task, task_for
 
 PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "opencv-python-headless")
 
@@ -40,12 +42,13 @@ class RunResult:
 
 def start(recipe: Recipe, runs: Path = Path("runs"), listener: Listener | None = None) -> RunResult:
     """Train ``recipe`` in a fresh folder. Data problems are raised before any folder is made."""
-    task = FaceTask(recipe)
+    task = task_for(recipe)
     folder = _shared(lambda: new_run_folder(runs, "train", recipe.name))
     if PartialState().is_main_process:
         write_bytes(folder / "recipe.yaml", dump_recipe(recipe).encode())
-        write_bytes(folder / "environment.json", (json.dumps(environment(), indent=2) + "\n").encode())
-    return _finish(Training(recipe, task, folder, listener))
+        write_bytes(folder / "environment.json", _json(environment()))
+        write_bytes(folder / "card.json", _json(task.card()))
+    return _train(recipe, task, folder, listener)
 
 
 def resume(folder: Path, listener: Listener | None = None) -> RunResult:
@@ -53,10 +56,7 @@ def resume(folder: Path, listener: Listener | None = None) -> RunResult:
     if not (folder / "recipe.yaml").is_file():
         raise DataError(f"{folder}: not a training run (no recipe.yaml); give a folder such as runs/train/NAME")
     recipe = read_recipe(folder / "recipe.yaml")
-    training = Training(recipe, FaceTask(recipe), folder, listener)
-    if (folder / FILE_NAME).is_file():
-        training.resume()
-    return _finish(training)
+    return _train(recipe, task_for(recipe), folder, listener, again=True)
 
 
 def environment() -> dict[str, Any]:
@@ -73,20 +73,23 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _finish(training: Training) -> RunResult:
-    metrics = training.run()
-    rows = training.history
-    cost = {
-        "train_s": round(sum(row["train_s"] for row in rows), 1),
-        "evaluate_s": round(sum(row.get("evaluate_s", 0.0) for row in rows), 1),
-        "energy_kwh": None,
-    }
+def _train(recipe: Recipe, task: Task, folder: Path, listener: Listener | None, again: bool = False) -> RunResult:
+    with Meter(folder / "cost.json", rank=PartialState().process_index) as meter:
+        training = Training(recipe, task, folder, meter, listener)
+        if again and (folder / FILE_NAME).is_file():
+            training.resume()
+        metrics = training.run()
+    cost = read_cost(folder).as_dict()
     if training.accelerator.is_main_process:
-        text = json.dumps({"metrics": metrics, "cost": cost, "calibration": training.calibration}, indent=2)
-        write_bytes(training.folder / "result.json", (text + "\n").encode())
-        draw_curves(rows, training.folder / "curves.png")
-        draw_predictions(training.task, training.average.network, training.folder / "predictions.png")
-    return RunResult(training.folder, metrics, cost)
+        network = training.average.network
+        write_bytes(folder / "result.json", _json({"metrics": metrics, "closing": training.closing, "cost": cost}))
+        draw_curves(training.history, folder / "curves.png")
+        task.draw(network, folder)
+    return RunResult(folder, metrics | training.closing, cost)
+
+
+def _json(values: Any) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
 
 
 def _shared(make: Any) -> Path:

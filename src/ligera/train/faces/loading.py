@@ -16,9 +16,9 @@ from ligera.data.pictures import read_picture
 from ligera.errors import DataError
 from ligera.models.priors import prior_boxes
 from ligera.records import Picture, PriorSpec, Targets
-from ligera.train.losses import FaceBatch
-from ligera.train.matching import leave_out, match_adaptive, match_by_iou
-from ligera.train.recipe import DataSource, Recipe
+from ligera.train.faces.losses import FaceBatch
+from ligera.train.faces.matching import leave_out, match_adaptive, match_by_iou
+from ligera.train.faces.recipe import DataSource, FacesRecipe
 from ligera.train.sampling import SampleKey
 
 # A batch takes well under a second; a worker that is silent for this long will not speak again.
@@ -43,9 +43,9 @@ def read_sources(sources: tuple[DataSource, ...]) -> tuple[list[FaceSample], np.
 
 
 class FaceDataset(Dataset):
-    """Samples by ``SampleKey``: ``(pixels (3, S, S) uint8, matched (P,), faces (N, 4), landmarks (N, 10))``."""
+    """Samples by ``SampleKey``: what a ``FaceBatch`` holds, for one picture."""
 
-    def __init__(self, samples: list[FaceSample], weights: np.ndarray, recipe: Recipe, priors: PriorSpec) -> None:
+    def __init__(self, samples: list[FaceSample], weights: np.ndarray, recipe: FacesRecipe, priors: PriorSpec) -> None:
         # Here, not in the workers: a worker that finds OpenCV's threads of before the fork waits for them for ever.
         cv2.setNumThreads(1)
         self._samples = samples
@@ -64,7 +64,8 @@ class FaceDataset(Dataset):
         matched = torch.from_numpy(self._match(targets))
         faces = torch.from_numpy(np.array(targets.boxes))
         planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        return planes, matched, faces, torch.from_numpy(np.array(targets.landmarks)).flatten(1)
+        points = torch.from_numpy(np.array(targets.landmarks)).flatten(1)
+        return planes, matched, faces, points, torch.tensor(key.index), torch.tensor(key.weight)
 
     def _rows(self, first: int, generator: np.random.Generator) -> Iterator[int]:
         """The sample's own row, then rows drawn by weight to stand beside it."""
@@ -88,10 +89,11 @@ class FaceDataset(Dataset):
 
 def collate(samples: list[tuple[torch.Tensor, ...]]) -> FaceBatch:
     """Samples -> one batch; rows in ``matched`` are moved so that they count through the whole batch's faces."""
-    pixels, matched, faces, landmarks = zip(*samples, strict=True)
+    pixels, matched, faces, landmarks, rows, weights = zip(*samples, strict=True)
     first = np.cumsum([0] + [len(f) for f in faces[:-1]])
     moved = [torch.where(m >= 0, m + int(start), m) for m, start in zip(matched, first, strict=True)]
-    return FaceBatch(torch.stack(pixels), torch.stack(moved), torch.cat(faces), torch.cat(landmarks))
+    stacked = torch.stack(pixels), torch.stack(moved), torch.cat(faces), torch.cat(landmarks)
+    return FaceBatch(*stacked, torch.stack(rows), torch.stack(weights))
 
 
 def loader(dataset: FaceDataset, keys: list[list[SampleKey]], workers: int) -> DataLoader:

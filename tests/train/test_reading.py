@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ligera.errors import RecipeError
-from ligera.train.recipe import dump_recipe, parse_recipe, read_recipe
+from ligera.train.reading import dump_recipe, parse_recipe, read_recipe
 
 
 def test_a_recipe_survives_the_way_to_yaml_and_back(recipe_file: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Losses of a dense face detector: the paper's multibox loss and a quality loss for very small nets.
 
 In: raw outputs (boxes ``(B, P, 4)``, scores ``(B, P, K)``, landmarks ``(B, P, 10)``), the priors ``(P, 4)`` and a
-``FaceBatch`` that says what each prior should answer. Out: the parts of the loss by name; their sum is trained.
+``FaceBatch`` that says what each prior should answer. Out: ``Losses``: each term by name, and what each picture lost.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import distance_box_iou_loss
 
-from ligera.train.matching import BACKGROUND
+from ligera.train.faces.matching import BACKGROUND
+from ligera.train.task import Losses
 
 
 @dataclass(frozen=True, slots=True)
 class FaceBatch:
     """``pixels (B, 3, S, S)`` uint8; ``matched (B, P)`` int64: the row in ``faces`` that a prior answers for,
-    BACKGROUND or NEITHER; ``faces (T, 4)`` px corners and ``landmarks (T, 10)`` px (NaN where unknown) of the batch."""
+    BACKGROUND or NEITHER; ``faces (T, 4)`` px corners and ``landmarks (T, 10)`` px (NaN where unknown) of the batch;
+    ``rows (B,)`` of the data set and the ``weights (B,)`` of their losses."""
 
     pixels: Tensor
     matched: Tensor
     faces: Tensor
     landmarks: Tensor
+    rows: Tensor
+    weights: Tensor
 
     def to(self, device: torch.device) -> FaceBatch:
         return FaceBatch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
@@ -53,12 +57,23 @@ def encode_landmarks(points: Tensor, priors: Tensor, variances: tuple[float, flo
 
 
 def landmark_loss(raw: Tensor, points: Tensor, priors: Tensor, variances: tuple[float, float]) -> Tensor:
-    """Smooth L1 summed over the coordinates of every prior whose face has known landmarks."""
-    known = torch.isfinite(points).all(dim=1)
-    if not known.any():
-        return raw.sum() * 0.0
-    target = encode_landmarks(points[known], priors[known], variances)
-    return functional.smooth_l1_loss(raw[known], target, reduction="sum")
+    """``(N,)``: smooth L1 summed over a prior's ten coordinates, 0 where its face has no known landmarks."""
+    known = torch.isfinite(points).all(dim=1, keepdim=True)
+    # a target where there is none would turn the gradient into NaN, even under a factor of 0
+    target = torch.where(known, encode_landmarks(points, priors, variances), raw.detach())
+    return functional.smooth_l1_loss(raw, target, reduction="none").sum(dim=1)
+
+
+def _collected(terms: dict[str, Tensor], picture: Tensor, batch: FaceBatch, count: Tensor) -> Losses:
+    """Terms per picture ``(B,)`` or per positive ``(N,)``, those added up by their ``picture`` -> weighted parts."""
+    size = len(batch.pixels)
+    each = {
+        name: term if name == "score" else term.new_zeros(size).index_add(0, picture, term)
+        for name, term in terms.items()
+    }
+    own = torch.bincount(picture, minlength=size).clamp(min=1)
+    total = torch.stack(list(each.values())).sum(dim=0).detach()
+    return Losses({name: (batch.weights * term).sum() / count for name, term in each.items()}, total / own)
 
 
 def multibox_loss(
@@ -68,7 +83,7 @@ def multibox_loss(
     variances: tuple[float, float],
     positives: Tensor,
     negatives_per_positive: int = 7,
-) -> dict[str, Tensor]:
+) -> Losses:
     """Paper C: cross entropy with hard negative mining + 2.0 smooth L1 of boxes + smooth L1 of landmarks."""
     boxes, scores, landmarks = (part.float() for part in raw)
     positive = batch.matched >= 0
@@ -81,11 +96,12 @@ def multibox_loss(
     hard = (rank < wanted) & (batch.matched == BACKGROUND)
     face = batch.matched[positive]
     box_target = encode_boxes(batch.faces[face], where, variances)
-    return {
-        "score": entropy[positive | hard].sum() / positives,
-        "box": 2.0 * functional.smooth_l1_loss(boxes[positive], box_target, reduction="sum") / positives,
-        "landmark": landmark_loss(landmarks[positive], batch.landmarks[face], where, variances) / positives,
+    terms = {
+        "score": (entropy * (positive | hard)).sum(dim=1),
+        "box": 2.0 * functional.smooth_l1_loss(boxes[positive], box_target, reduction="none").sum(dim=1),
+        "landmark": landmark_loss(landmarks[positive], batch.landmarks[face], where, variances),
     }
+    return _collected(terms, positive.nonzero()[:, 0], batch, positives)
 
 
 def quality_loss(
@@ -94,7 +110,7 @@ def quality_loss(
     priors: Tensor,
     variances: tuple[float, float],
     positives: Tensor,
-) -> dict[str, Tensor]:
+) -> Losses:
     """Quality focal loss on one logit (its target is the IoU of the predicted box) + 2.0 DIoU + 0.3 landmarks.
 
     Generalised focal loss (Li et al. 2020) with beta 2 and distance IoU (Zheng et al. 2020): no negatives to sample,
@@ -112,11 +128,12 @@ def quality_loss(
     entropy = functional.binary_cross_entropy_with_logits(logit, target, reduction="none")
     focal = entropy * (logit.sigmoid() - target).abs().square()
     taught = batch.matched >= BACKGROUND
-    return {
-        "score": focal[taught].sum() / positives,
-        "box": 2.0 * distance.sum() / positives,
-        "landmark": 0.3 * landmark_loss(landmarks[positive], batch.landmarks[face], where, variances) / positives,
+    terms = {
+        "score": (focal * taught).sum(dim=1),
+        "box": 2.0 * distance,
+        "landmark": 0.3 * landmark_loss(landmarks[positive], batch.landmarks[face], where, variances),
     }
+    return _collected(terms, positive.nonzero()[:, 0], batch, positives)
 
 
 def _iou(left: Tensor, right: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 from ligera.boxes import iou
 from ligera.models.priors import prior_boxes
 from ligera.records import PriorSpec
-from ligera.train.matching import BACKGROUND, NEITHER, corners, leave_out, match_adaptive, match_by_iou
+from ligera.train.faces.matching import BACKGROUND, NEITHER, corners, leave_out, match_adaptive, match_by_iou
 
 OURS = PriorSpec((4, 8, 16, 32), ((8,), (24,), (64,), (192,)))
 PAPERS = PriorSpec()

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ligera.models import catalogue
-from ligera.train.calibration import fit_scores
+from ligera.train.faces.calibration import fit_scores
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

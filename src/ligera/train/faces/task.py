@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +21,14 @@ from ligera.models.priors import prior_boxes
 from ligera.models.retinaface import RetinaFace
 from ligera.models.specs import DetectorSpec
 from ligera.records import Decoding, Detections, Picture, Preprocess, Targets
-from ligera.train.calibration import fit_scores
-from ligera.train.loading import FaceDataset, read_sources
-from ligera.train.losses import LOSSES, FaceBatch
-from ligera.train.recipe import Recipe
-from ligera.train.sampling import FullSampler, Sampler
+from ligera.train.faces.calibration import fit_scores
+from ligera.train.faces.loading import FaceDataset, loader, read_sources
+from ligera.train.faces.losses import LOSSES, FaceBatch
+from ligera.train.faces.recipe import FacesRecipe
+from ligera.train.faces.sheet import draw_predictions
+from ligera.train.samplers import EpochPlan, make_sampler
+from ligera.train.sampling import SampleKey
+from ligera.train.task import Losses, check_batch
 
 PREPROCESS = Preprocess(scale=(1 / 255, 1 / 255, 1 / 255))
 VALIDATION_PROTOCOL = "native size, single scale"
@@ -35,7 +40,7 @@ def card_for(model: str) -> tuple[Preprocess, Decoding]:
     return PREPROCESS, Decoding(spec.priors, activation="sigmoid" if spec.score_channels == 1 else "softmax")
 
 
-def _check_loss(spec: DetectorSpec, recipe: Recipe) -> None:
+def _check_loss(spec: DetectorSpec, recipe: FacesRecipe) -> None:
     """Each loss reads one kind of head: say so before hours are spent on the wrong one."""
     one_prior = all(len(sizes) == 1 for sizes in spec.priors.sizes)
     if recipe.loss == "quality" and (spec.score_channels != 1 or not one_prior):
@@ -47,35 +52,42 @@ def _check_loss(spec: DetectorSpec, recipe: Recipe) -> None:
 class FaceTask:
     """All that the loop needs to know of face detection; built from a recipe, holds the data."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    score = "ap50"
+
+    def __init__(self, recipe: FacesRecipe) -> None:
         self.spec = catalogue.find(recipe.model)
         _check_loss(self.spec, recipe)
         self._loss = LOSSES[recipe.loss]
         self._recipe = recipe
         self.preprocess, self.decoding = card_for(recipe.model)
         samples, weights = read_sources(recipe.data)
-        per_epoch = recipe.samples_per_epoch or len(samples)
-        if recipe.batch > per_epoch:
-            raise RecipeError(
-                f"batch: {recipe.batch} is more than the {per_epoch:,} samples of an epoch; make it smaller"
-            )
         self.dataset = FaceDataset(samples, weights, recipe, self.spec.priors)
-        self.sampler: Sampler = FullSampler(weights, recipe.samples_per_epoch, recipe.seed)
+        self.sampler = make_sampler(
+            recipe.sampler,
+            rows=len(samples),
+            weights=weights,
+            samples_per_epoch=recipe.samples_per_epoch,
+            seed=recipe.seed,
+            epochs=recipe.epochs,
+        )
+        check_batch(recipe, self.sampler)
         self._priors = torch.from_numpy(np.array(prior_boxes(recipe.side_px, recipe.side_px, self.spec.priors)))
         self.validation = _decoded(recipe.validation)
 
     def network(self) -> nn.Module:
         return catalogue.build(self.spec)
 
-    def positives(self, batch: FaceBatch) -> torch.Tensor:
-        """How many priors are positive here; the loop sums it over processes and hands it back to ``loss``."""
+    def batches(self, _plan: EpochPlan, keys: list[list[SampleKey]], _device: torch.device) -> Iterable[FaceBatch]:
+        return loader(self.dataset, keys, self._recipe.workers)
+
+    def count(self, batch: FaceBatch) -> torch.Tensor:
+        """How many priors are positive here."""
         return (batch.matched >= 0).sum().float()
 
-    def loss(self, network: nn.Module, batch: FaceBatch, positives: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The parts of the loss over this process's share of a batch."""
+    def loss(self, network: nn.Module, batch: FaceBatch, count: torch.Tensor) -> Losses:
         pixels = batch.pixels.float().div_(255).contiguous(memory_format=torch.channels_last)
         priors = self._priors.to(pixels.device)
-        return self._loss(network(pixels), batch, priors, self.decoding.variances, positives.clamp(min=1))
+        return self._loss(network(pixels), batch, priors, self.decoding.variances, count.clamp(min=1))
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """AP at IoU 0.5 on the validation pictures at their own size, for each source folder and over all."""
@@ -89,7 +101,7 @@ class FaceTask:
             scores[f"ap50_{group}"] = average_precision(part).ap
         return {name: score for name, score in scores.items() if np.isfinite(score)}
 
-    def calibrate(self, network: RetinaFace) -> dict[str, float]:
+    def finish(self, network: RetinaFace) -> dict[str, float]:
         """Move the score logits of ``network`` so that a score of 0.5 is an even chance, as far as validation can say.
 
         They are only moved, not stretched: sharpened scores would push weak but right detections under the low
@@ -100,6 +112,19 @@ class FaceTask:
         slope, offset = fit_scores(*judge(self._validate(network)))
         network.rescale_scores(1.0, offset / slope)
         return {"score_shift": offset / slope}
+
+    def card(self) -> dict[str, Any]:
+        return {"task": "detect-faces", "labels": ["face"]}
+
+    def draw(self, network: nn.Module, folder: Path) -> None:
+        """``predictions.png``: labels and detections on some validation pictures."""
+        shown = [(picture, sample.targets, self.detect(network, picture, 0.5)) for sample, picture in self._some()]
+        draw_predictions(shown, folder / "predictions.png")
+
+    def _some(self, count: int = 12) -> list[tuple[FaceSample, Picture]]:
+        """Evenly chosen validation pictures."""
+        last = len(self.validation) - 1
+        return [self.validation[i] for i in np.linspace(0, last, min(count, last + 1)).astype(int)]
 
     def _validate(self, network: nn.Module) -> list[tuple[Detections, Targets]]:
         return [(self.detect(network, picture), sample.targets) for sample, picture in self.validation]

@@ -1,0 +1,1 @@
+"""Learning to classify pictures: its recipe, its batches, its augmentation."""

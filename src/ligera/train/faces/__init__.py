@@ -1,0 +1,1 @@
+"""Learning to find faces: its recipe, its batches, its losses."""
