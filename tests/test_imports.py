@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .deploy.colour_sets import write_class_folders
+
 SOURCE = Path(__file__).parents[1] / "src"
 
 # A module may import its own room and those of earlier ranks; rooms of one rank are strangers.
@@ -17,7 +19,8 @@ RANKS = (
     {"train"},
     {"deploy"},
     {"search"},
-    {"studies", "serve", "commands", "cli"},
+    {"studies"},
+    {"serve", "commands", "cli"},
 )
 DOORS = RANKS[-1]
 TORCH_ROOMS = ("ligera.models.", "ligera.train.", "ligera.search.", "ligera.deploy.export")
@@ -151,4 +154,18 @@ def test_a_detection_loads_no_torch_and_nothing_else_of_the_training_set(bundle:
     arguments = ["detect", str(photo), "--model", str(bundle), "--out", str(tmp_path / "out")]
     loaded = loaded_after(f"from ligera.cli import run\nassert run({arguments!r}) == 0")
     assert (tmp_path / "out" / "detections.jsonl").is_file()
+    assert not loaded & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("verb", "made"),
+    [("classify {data} --model {model}", "classifications.jsonl"), ("eval {model} {data}", "confusion.png")],
+)
+def test_a_classification_and_its_accuracy_load_no_torch_either(
+    verb: str, made: str, classifier_bundle: Path, tmp_path: Path
+) -> None:
+    places = {"data": write_class_folders(tmp_path / "in"), "model": classifier_bundle}
+    arguments = [word.format(**places) for word in verb.split()] + ["--out", str(tmp_path / "out")]
+    loaded = loaded_after(f"from ligera.cli import run\nassert run({arguments!r}) == 0")
+    assert (tmp_path / "out" / made).is_file()
     assert not loaded & set(HEAVY)
