@@ -182,8 +182,8 @@ def test_a_batch_larger_than_an_epoch_is_refused_as_it_would_train_nothing(capsy
 @pytest.mark.usefixtures("one_face")
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     from ligera.train import run
-    from ligera.train.faces import FaceTask
-    from ligera.train.recipe import read_recipe
+    from ligera.train.faces.task import FaceTask
+    from ligera.train.reading import read_recipe
 
     Path("recipe.yaml").write_text(RECIPE + "workers: 0\nepochs: 2\n")
     sound, steps = FaceTask.loss, []

@@ -9,7 +9,7 @@ import pytest
 
 from ligera import __version__, cli
 from ligera.deploy.bench import BenchReport, BenchRow
-from ligera.deploy.figures import Figure
+from ligera.meter.figure import Figure
 
 Capture = pytest.CaptureFixture[str]
 

@@ -22,7 +22,7 @@ from ligera.errors import LigeraError
 __all__ = ["VERBS", "assemble", "main", "run"]
 
 # In the order of the help. Each stands in a module of its name in ``commands``, as a function or a Typer of that name.
-VERBS = ("detect", "bench", "eval", "train", "export", "data", "models", "doctor")
+VERBS = ("detect", "classify", "bench", "eval", "train", "cost", "study", "export", "data", "augment", "compare-engines", "models", "doctor")
 # ``eval`` is a builtin, so its function is called otherwise.
 FUNCTIONS = {"eval": "evaluate"}
 
@@ -39,8 +39,9 @@ def assemble(verbs: Sequence[str] = VERBS) -> typer.Typer:
     )
     app.callback()(_root)
     for verb in verbs:
-        module = importlib.import_module(f"ligera.commands.{verb}")
-        command = getattr(module, FUNCTIONS.get(verb, verb))
+        name = verb.replace("-", "_")
+        module = importlib.import_module(f"ligera.commands.{name}")
+        command = getattr(module, FUNCTIONS.get(verb, name))
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=verb)
         else:

@@ -192,7 +192,7 @@ class Preprocess:
     ``value = (pixel - mean) * scale`` in ``channels`` order, laid out as ``layout``. The picture keeps its size unless
     its long side exceeds ``max_side`` (shrunk) or is under ``min_side`` (enlarged); zero padding at the right and
     bottom brings both sides to a multiple of ``multiple``. ``fixed`` (height, width) instead resizes without keeping
-    the shape.
+    the shape; ``crop`` says that the picture's middle square was cut out before (``data.folders.centre_square``).
     """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -204,10 +204,13 @@ class Preprocess:
     max_side: int | None = None
     min_side: int | None = None
     fixed: tuple[int, int] | None = None
+    crop: bool = False
 
     def __post_init__(self) -> None:
         if self.multiple < 1:
             raise ValueError(f"multiple: expected 1 or more, got {self.multiple}")
+        if self.crop and (self.fixed is None or self.fixed[0] != self.fixed[1]):
+            raise ValueError(f"crop: expected a fixed square, got fixed {self.fixed}")
         for name in ("max_side", "min_side"):
             value = getattr(self, name)
             if value is not None and value < 8:

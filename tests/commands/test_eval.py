@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from ligera import cli
+from ligera.data.pictures import read_picture
 from ligera.metrics.widerface import write_dump
 
+from ..deploy.colour_sets import write_class_folders
 from ..deploy.spot_sets import write_label_set, write_wider_set
 
 Capture = pytest.CaptureFixture[str]
@@ -143,3 +145,81 @@ def test_a_broken_picture_is_named_in_one_line_and_no_score_given(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "1 of 2 pictures cannot be read" in captured.err and "b.png" in captured.err
+
+
+def test_a_classifiers_accuracy_has_its_interval_and_a_row_for_each_class(
+    classifier_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_class_folders(tmp_path / "set")
+    assert evaluate(classifier_bundle, "set", "--protocol", "accuracy", "--threads", 1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert ["red", "2", "0.667", "1.000", "0.800"] in [line.split() for line in lines]
+    assert ["blue", "2", "1.000", "0.500", "0.667"] in [line.split() for line in lines]
+    assert "accuracy 0.8333 (0.4365 to 0.9699) over 6 pictures" in lines
+    assert "input 16 x 16 px, middle square" in lines[-2]
+    assert lines[-1] == "-> runs/eval/colours-set"
+    written = json.loads(Path("runs/eval/colours-set/scores.json").read_text())
+    assert (written["accuracy"], written["confusion"]) == (pytest.approx(5 / 6), [[2, 0, 0], [0, 2, 0], [1, 0, 1]])
+    assert min(read_picture("runs/eval/colours-set/confusion.png").pixels.shape[:2]) > 100
+
+
+def test_a_classifier_needs_no_protocol_and_writes_nothing_beside_json_unless_asked(
+    classifier_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_class_folders(tmp_path / "set")
+    assert evaluate(classifier_bundle, "set", "--json", "--threads", 1) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert (found["model"], found["accuracy"]) == (str(classifier_bundle), pytest.approx(5 / 6))
+    assert captured.err == "" and not Path("runs").exists()
+    assert evaluate(classifier_bundle, "set", "--json", "--threads", 1, "--out", "here") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == json.loads(Path("here/scores.json").read_text())
+    assert captured.err == "-> here\n" and Path("here/confusion.png").is_file()
+
+
+def test_a_detectors_scores_go_into_a_folder_on_request(bundle: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "out"
+    assert evaluate(bundle, write_label_set(tmp_path / "set"), "--json", "--threads", 1, "--out", out) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((out / "scores.json").read_text())
+    assert [file.name for file in out.iterdir()] == ["scores.json"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--protocol", "ap50"], "--protocol ap50 is for detectors; colours is a classifier: use accuracy"),
+        (["--protocol", "coco"], "--protocol coco is for detectors"),
+        (["--max-side", "64"], "--max-side and --min-face are for detectors"),
+        (["--min-face", "64"], "--max-side and --min-face are for detectors"),
+    ],
+)
+def test_a_classifier_takes_no_option_of_detectors(
+    options: list[str], reason: str, classifier_bundle: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert evaluate(classifier_bundle, write_class_folders(tmp_path), *options) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert reason in line
+
+
+def test_a_classifier_on_faces_and_classes_it_does_not_know_are_one_line(
+    classifier_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_label_set(tmp_path / "faces")
+    write_class_folders(tmp_path / "set")
+    (tmp_path / "set" / "blue").rename(tmp_path / "set" / "azure")
+    for data, reason in (("faces", "faces"), ("set", "only the data has 'azure'; only the model has 'blue'")):
+        assert evaluate(classifier_bundle, data) == 2
+        captured = capsys.readouterr()
+        (line,) = captured.err.splitlines()
+        assert reason in line and captured.out == ""
+    assert not Path("runs").exists()
+
+
+def test_a_detector_has_no_accuracy(bundle: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert evaluate(bundle, write_class_folders(tmp_path), "--protocol", "accuracy") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--protocol accuracy is for classifiers; spots finds faces" in line

@@ -12,7 +12,7 @@ import pytest
 from ligera import cli
 from ligera.deploy.detector import Detector
 
-from ..deploy.run_folders import write_finished_run, write_recipe
+from ..deploy.run_folders import write_classifier_run, write_finished_run, write_recipe
 
 Capture = pytest.CaptureFixture[str]
 
@@ -38,6 +38,25 @@ def test_without_json_a_person_reads_size_parity_and_scores(tmp_path: Path, caps
     assert f"{out}: tiny, {out.stat().st_size / 1e6:.2f} MB, fp32" in text
     assert "torch and ONNX Runtime differ by" in text
     assert "AP50 masks on faces/val (native size, single scale)  0.700" in text
+
+
+def test_a_classification_run_becomes_a_bundle_that_classifies(tmp_path: Path, capsys: Capture) -> None:
+    run, out = write_classifier_run(tmp_path / "run"), tmp_path / "pets.onnx"
+    assert cli.run(["export", str(run), "-o", str(out), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["scores"]["accuracy on sets/pets (test)"]) == ("pets", 0.9)
+    picture = Path(__file__).parents[2] / "examples" / "people.jpg"
+    assert cli.run(["classify", str(picture), "--model", str(out), "--json", "--threads", "1"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["scores"]) == {"cat", "dog", "Ünicorn"}
+
+
+def test_a_run_without_its_class_card_is_one_line_and_leaves_no_file(tmp_path: Path, capsys: Capture) -> None:
+    run = write_classifier_run(tmp_path / "run")
+    (run / "card.json").unlink()
+    assert cli.run(["export", str(run), "-o", str(tmp_path / "pets.onnx")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "card.json: cannot be read" in line
+    assert not (tmp_path / "pets.onnx").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ligera.deploy.bundle import BundleCard
-from ligera.deploy.export import export_bundle
+from ligera.deploy.export import export_bundle, export_classifier
 from ligera.models.retinaface import RawOutputs
 from ligera.records import Decoding, Preprocess, PriorSpec
+
+from .colour_sets import ColourOf, colours_card
 
 CELL_PX = 32
 REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -45,6 +47,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real bundle of ``BrightSpots``."""
     path = tmp_path_factory.mktemp("bundle") / "spots.onnx"
     export_bundle(BrightSpots(), spots_card(scores={"AP50 (spots)": 1.0}, licence="CC0-1.0"), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def classifier_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real bundle of ``ColourOf``."""
+    path = tmp_path_factory.mktemp("classifier") / "colours.onnx"
+    export_classifier(ColourOf(), colours_card(), path)
     return path
 
 

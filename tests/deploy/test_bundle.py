@@ -13,6 +13,7 @@ from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import MissingExtra, ModelError
 from ligera.records import Decoding, Preprocess, PriorSpec
 
+from .colour_sets import colours_card
 from .conftest import spots_card
 
 
@@ -132,3 +133,41 @@ def test_writing_without_onnx_names_the_extra(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtra, match=r"writing a bundle needs onnx.*ligera\[train\]"):
         write_bundle(b"", spots_card(), tmp_path / "a.onnx")
+
+
+def test_a_classifiers_card_comes_back_from_its_file_as_it_went_in(tmp_path: Path) -> None:
+    written = write_bundle(identity_graph(), colours_card("ü"), tmp_path / "a.onnx")
+    card = read(tmp_path / "a.onnx")
+    assert card == written
+    assert (card.task, card.decoding, card.labels) == ("classify", None, ("red", "green", "blue"))
+    assert card.preprocess == colours_card().preprocess
+
+
+def test_a_card_written_before_there_were_classifiers_still_reads() -> None:
+    values = json.loads(spots_card().to_json())
+    del values["preprocess"]["crop"]
+    assert card_from_metadata({METADATA_KEY: json.dumps(values)}, "face.onnx") == spots_card()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"labels": ("red",)}, "labels: expected two or more"),
+        ({"labels": ("red", "")}, "labels: expected two or more of a classifier, each with a name"),
+        ({"labels": ("red", "blue", "red")}, "'red' more than once"),
+        ({"preprocess": Preprocess()}, "preprocess: expected a fixed size"),
+        ({"preprocess": Preprocess(fixed=(8192, 8192))}, "at most 4096 px, got"),
+        ({"preprocess": Preprocess(fixed=(10**6, 10**6), crop=True)}, "preprocess: expected sides of"),
+        ({"decoding": Decoding()}, "decoding: expected none for the task classify"),
+    ],
+)
+def test_a_classifiers_card_that_cannot_be_true_is_refused(changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        colours_card(**changes)
+
+
+def test_a_detectors_card_needs_a_decoding_and_no_crop() -> None:
+    with pytest.raises(ValueError, match="decoding: expected one for the task detect-faces"):
+        BundleCard("face", Preprocess())
+    with pytest.raises(ValueError, match="preprocess: expected no crop"):
+        BundleCard("face", Preprocess(fixed=(64, 64), crop=True), Decoding())

@@ -12,7 +12,7 @@ from torch import nn
 from ligera.deploy.checkpoints import export_run, load_run
 from ligera.deploy.detector import Detector
 from ligera.errors import DataError, ModelError, UsageError
-from ligera.train.faces import card_for
+from ligera.train.faces.task import card_for
 
 from .conftest import spots
 from .run_folders import random_state, write_finished_run, write_recipe, write_unfinished_run

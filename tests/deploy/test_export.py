@@ -8,13 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from ligera.deploy.bundle import BundleCard, card_from_metadata
-from ligera.deploy.export import PARITY_TOLERANCE, export_bundle, fold_scale, largest_difference, to_onnx
+from ligera.deploy.export import (
+    PARITY_TOLERANCE,
+    export_bundle,
+    export_classifier,
+    fold_scale,
+    largest_difference,
+    to_onnx,
+)
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import ModelError
 from ligera.models.catalogue import build, find
+from ligera.models.classifiers import build_classifier
 from ligera.models.retinaface import RawOutputs
 from ligera.records import Decoding, Preprocess
 
+from .colour_sets import SIDE_PX, ColourOf, colours_card
 from .conftest import BrightSpots, spots_card
 
 
@@ -97,3 +106,69 @@ def test_the_network_comes_back_in_the_mode_it_came_in(training: bool, tmp_path:
     export_bundle(network, spots_card(), tmp_path / "a.onnx")
     assert network.training is training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["conv14", "mobilenetv3_small_050"])
+def test_a_classifier_gives_the_same_in_torch_and_onnx_runtime(name: str, tmp_path: Path) -> None:
+    rule = Preprocess(mean=(120.0, 110.0, 100.0), scale=(1 / 60,) * 3, multiple=1, fixed=(32, 32), crop=True)
+    labels = tuple(f"class {number}" for number in range(7))
+    card = BundleCard(name, rule, task="classify", labels=labels)
+    report = export_classifier(build_classifier(name, 7), card, tmp_path / "net.onnx")
+    assert 0 <= report.difference <= PARITY_TOLERANCE
+    assert report.card.preprocess == rule
+    runtime = OnnxRuntime(tmp_path / "net.onnx")
+    assert runtime.input_shape == (None, 3, 32, 32)
+    assert runtime.run(np.zeros((5, 3, 32, 32), np.float32))["logits"].shape == (5, 7)
+
+
+def test_a_classifiers_scale_moves_into_its_first_convolution_where_there_is_no_mean(tmp_path: Path) -> None:
+    rule = Preprocess(scale=(1 / 255,) * 3, multiple=1, fixed=(SIDE_PX, SIDE_PX))
+    report = export_classifier(ColourOf(), colours_card(preprocess=rule), tmp_path / "a.onnx")
+    assert report.card.preprocess.scale == (1.0, 1.0, 1.0)
+    white = np.full((1, 3, SIDE_PX, SIDE_PX), 255, np.float32)
+    expected = ColourOf()(torch.ones(1, 3, SIDE_PX, SIDE_PX)).detach().numpy()
+    np.testing.assert_allclose(OnnxRuntime(tmp_path / "a.onnx").run(white)["logits"], expected, atol=1e-5)
+
+
+class BatchFrozen(ColourOf):
+    """Writes the batch it was traced with into the graph."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.mix(pictures).reshape(int(pictures.shape[0]), 3, -1).mean(2)
+
+
+class NumberFrozen(ColourOf):
+    """Writes what it saw while it was traced into the graph."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return super().forward(pictures) + float(pictures.mean())
+
+
+class TwoHeads(ColourOf):
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        return super().forward(pictures), pictures.mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("network", "changes", "reason"),
+    [
+        (BatchFrozen(), {}, r"gives {'logits': \(2, 3\)}, its card expects"),
+        (NumberFrozen(), {}, "ONNX Runtime and torch differ by"),
+        (ColourOf(), {"labels": ("red", "green")}, "its card expects logits"),
+        (TwoHeads(), {}, "its card expects logits"),
+    ],
+)
+def test_a_classifier_that_does_not_keep_its_cards_word_is_refused(
+    network: nn.Module, changes: dict[str, object], reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=reason) as raised:
+        export_classifier(network, colours_card(**changes), tmp_path / "a.onnx")
+    assert "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_classifier_comes_back_in_the_mode_it_came_in(training: bool, tmp_path: Path) -> None:
+    network = ColourOf().train(training)
+    export_classifier(network, colours_card(), tmp_path / "a.onnx")
+    assert network.training is training

@@ -1,7 +1,8 @@
-"""``ligera eval``: a detector, or detections that were made elsewhere, against what an annotator drew."""
+"""``ligera eval``: a model, or detections that were made elsewhere, against what an annotator drew or said."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +15,10 @@ from ligera.errors import UsageError
 
 if TYPE_CHECKING:
     from ligera.data.faces import FaceSample
-    from ligera.deploy.evaluate import GroupScore, LabelScores
+    from ligera.deploy.accuracy import AccuracyScores
+    from ligera.deploy.classifier import Classifier
+    from ligera.deploy.detector import Detector
+    from ligera.deploy.evaluate import GroupScore, LabelScores, WiderScores
 
 SETTINGS = ("easy", "medium", "hard")
 LIST_FOLDER = "wider_face_split"
@@ -25,7 +29,10 @@ def evaluate(
         str | None, typer.Argument(help="Built-in name, bundle file, or KIND:FILE of another maker's detector.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Argument(help="Folder with RetinaFace labels, or in WIDER FACE's layout.")
+        Path | None,
+        typer.Argument(
+            help="RetinaFace labels or WIDER FACE's layout; for a classifier a folder per class or CIFAR-10."
+        ),
     ] = None,
     *,
     detections: Annotated[
@@ -36,7 +43,8 @@ def evaluate(
         Path | None, typer.Option(metavar="SPLIT_DIR", help="Folder with WIDER FACE's four .mat files.")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="ap50 or widerface.", show_default="that of the data's layout")
+        str | None,
+        typer.Option(help="ap50 or widerface; accuracy of a classifier.", show_default="that of data and model"),
     ] = None,
     max_side: Annotated[
         int | None, typer.Option(min=32, help="Search at this long side at most, px.", show_default="native size")
@@ -46,15 +54,22 @@ def evaluate(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads.", show_default="cores, at most 4")] = None,
     runtime: Annotated[str, typer.Option(help="What runs the network.")] = "onnxruntime",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for scores.json and a classifier's confusion.png.",
+            show_default="of a classifier runs/eval/NAME, or none with --json",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The scores as JSON on stdout, nothing else there.")] = False,
 ) -> None:
-    """Score a detector on a data set, or a folder of detections on WIDER FACE.
+    """Score a model on a data set, or a folder of detections on WIDER FACE.
 
     Every score is printed with its protocol. Broken pictures are named and no score is given without them.
     """
     options: dict[str, str | int | None] = {"protocol": protocol, "max_side": max_side, "min_face": min_face}
     if detections is not None or ground_truth is not None:
-        if model is not None or max_side is not None or min_face is not None:
+        if model is not None or max_side is not None or min_face is not None or out is not None:
             raise UsageError(
                 "--detections were made already: give them and --ground-truth without a model or its options"
             )
@@ -62,7 +77,7 @@ def evaluate(
     elif model is None or data is None:
         raise UsageError("give MODEL and DATA, or --detections DUMP_DIR with --ground-truth SPLIT_DIR")
     else:
-        _score_model(model, data, threads, runtime, as_json=as_json, **options)
+        _score_model(model, data, threads, runtime, out=out, as_json=as_json, **options)
 
 
 def _score_dump(detections: Path | None, ground_truth: Path | None, protocol: str | None, as_json: bool) -> None:
@@ -90,24 +105,106 @@ def _score_dump(detections: Path | None, ground_truth: Path | None, protocol: st
 
 
 def _score_model(
-    model: str, data: Path, threads: int | None, runtime: str, *, as_json: bool, **options: str | int | None
+    model: str,
+    data: Path,
+    threads: int | None,
+    runtime: str,
+    *,
+    out: Path | None,
+    as_json: bool,
+    **options: str | int | None,
 ) -> None:
-    from ligera.deploy.detector import Detector
-    from ligera.deploy.evaluate import LabelScores
+    from ligera.deploy.classifier import Classifier
+    from ligera.deploy.loading import load_model
+
+    with quiet_libraries(), load_model(model, threads=threads, runtime=runtime) as loaded:
+        if isinstance(loaded, Classifier):
+            scores: AccuracyScores | LabelScores | WiderScores = _classified(loaded, data, **options)
+        else:
+            scores = _detected(loaded, data, **options)
+    if as_json:
+        print_json(scores.as_dict() | {"model": model})
+    else:
+        _show(model, scores)
+    # after the scores were said, which a full disk must not cost
+    folder = _write(scores, model, data, out, as_json)
+    if folder is not None:
+        (complain if as_json else say)(f"-> {folder}")
+
+
+def _detected(detector: Detector, data: Path, **options: Any) -> LabelScores | WiderScores:
     from ligera.deploy.evaluate import evaluate as score
 
     def watch(samples: Iterable[FaceSample], count: int) -> Iterator[FaceSample]:
         return with_progress(samples, count, "evaluating")
 
-    with quiet_libraries(), Detector.load(model, threads=threads, runtime=runtime) as detector:
-        scores = score(detector, data, watch=watch, **options)
-    if as_json:
-        print_json(scores.as_dict() | {"model": model})
+    return score(detector, data, watch=watch, **options)
+
+
+def _classified(
+    classifier: Classifier, data: Path, *, protocol: str | None, max_side: int | None, min_face: int | None
+) -> AccuracyScores:
+    from ligera.deploy.accuracy import evaluate_classifier
+
+    if protocol not in (None, "accuracy"):
+        raise UsageError(f"--protocol {protocol} is for detectors; {classifier.name} is a classifier: use accuracy")
+    if max_side is not None or min_face is not None:
+        raise UsageError("--max-side and --min-face are for detectors; a classifier has an input size of its own")
+
+    def watch(rows: Iterable[int], count: int) -> Iterator[int]:
+        return with_progress(rows, count, "evaluating")
+
+    return evaluate_classifier(classifier, data, watch=watch)
+
+
+def _write(
+    scores: AccuracyScores | LabelScores | WiderScores, model: str, data: Path, out: Path | None, as_json: bool
+) -> Path | None:
+    """Write ``scores.json`` and a classifier's ``confusion.png``; returns their folder, or ``None`` for nowhere."""
+    from ligera.deploy.accuracy import AccuracyScores
+    from ligera.files import new_run_folder, write_bytes
+
+    classified = isinstance(scores, AccuracyScores)
+    folder = out
+    if folder is None and classified and not as_json:
+        folder = new_run_folder(Path("runs"), "eval", f"{Path(model).stem}-{data.resolve().name}")
+    if folder is None:
+        return None
+    if classified:
+        from ligera.deploy.confusion import write_confusion
+
+        write_confusion(folder / "confusion.png", scores.result.confusion, scores.names)
+    write_bytes(folder / "scores.json", (json.dumps(scores.as_dict() | {"model": model}, indent=2) + "\n").encode())
+    return folder
+
+
+def _show(model: str, scores: AccuracyScores | LabelScores | WiderScores) -> None:
+    from ligera.deploy.accuracy import AccuracyScores
+    from ligera.deploy.evaluate import LabelScores
+
+    if isinstance(scores, AccuracyScores):
+        _show_accuracy(model, scores)
     elif isinstance(scores, LabelScores):
         _show_labels(model, scores)
     else:
         wider = {setting: getattr(scores, setting) for setting in SETTINGS}
         _show_wider(model, scores.protocol, scores.pictures, wider)
+
+
+def _show_accuracy(model: str, scores: AccuracyScores) -> None:
+    say(f"{model} on {scores.data}")
+    shown = scores.as_dict()
+    rows = [
+        (part["name"], f"{part['support']:,}", *(_cell(part[key]) for key in ("precision", "recall", "f1")))
+        for part in shown["classes"]
+    ]
+    print_table(("class", "pictures", "precision", "recall", "F1"), rows)
+    say()
+    result = scores.result
+    say(f"accuracy {result.accuracy:.4f} ({result.low:.4f} to {result.high:.4f}) over {result.pictures:,} pictures")
+    others = f"balanced accuracy {result.balanced_accuracy:.4f}"
+    say(others if result.top5 is None else f"{others}, label among the five best {result.top5:.4f}")
+    say(scores.protocol)
 
 
 def _show_wider(what: str, protocol: str, pictures: int, scores: dict[str, float | None]) -> None:

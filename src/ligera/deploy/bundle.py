@@ -25,6 +25,8 @@ __all__ = ["FORMAT", "METADATA_KEY", "BundleCard", "card_from_metadata", "write_
 
 METADATA_KEY = "ligera"
 SMALLEST_INPUT_PX, LARGEST_INPUT_PX, LARGEST_MULTIPLE_PX = 8, 16_384, 1024
+# A whole picture is brought to this size, so it is far smaller than what a detector may be given.
+LARGEST_CLASSIFIED_PX = 4096
 LONGEST_NAME = 100
 FORMAT = 1
 
@@ -35,7 +37,7 @@ Task = Literal["detect-faces", "classify"]
 class BundleCard:
     """What a bundle says of itself.
 
-    ``decoding`` is how a detector's outputs are read; a classifier has none, but a ``fixed`` input and different labels.
+    ``decoding`` is how a detector's outputs are read; a classifier has none, and a ``fixed`` input.
     ``scores`` maps a metric with its protocol, such as ``AP50 masks (native size, single scale)``, to its value.
     ``recipe_sha256`` is that of the resolved recipe and ``graph_sha256`` that of the ONNX graph without metadata, which
     ``write_bundle`` fills in; both are empty where unknown.
@@ -66,6 +68,8 @@ class BundleCard:
         _check_input(self.preprocess)
         if self.task == "classify":
             _check_classes(self.labels, self.preprocess)
+        elif self.preprocess.crop:
+            raise ValueError("preprocess: expected no crop, which would hide what lies outside from a detector")
 
     def to_json(self) -> str:
         """The card as one line of JSON; ``card_from_json`` reads it back."""
@@ -89,8 +93,9 @@ def _check_classes(labels: tuple[str, ...], rule: Preprocess) -> None:
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise ValueError(f"labels: expected different ones, got {twice[:LONGEST_NAME]!r} more than once")
-    if rule.fixed is None:
-        raise ValueError("preprocess: expected a fixed size of a classifier's input")
+    if rule.fixed is None or max(rule.fixed) > LARGEST_CLASSIFIED_PX:
+        wanted = f"a fixed size of a classifier's input, at most {LARGEST_CLASSIFIED_PX} px"
+        raise ValueError(f"preprocess: expected {wanted}, got {rule.fixed}")
 
 
 @functools.cache

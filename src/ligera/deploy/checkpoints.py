@@ -2,14 +2,14 @@
 
 In: a folder that ``ligera train`` made (``recipe.yaml`` with ``weights.safetensors``, or ``checkpoint.pt`` of a run
 that is not done), or one of those two weight files in it. Out: :class:`TrainedNetwork`. No picture is opened: card and
-network follow from the recipe alone. torch comes in only when a run is loaded.
+network follow from the recipe, and for a classifier from ``card.json`` beside its weights. torch comes in only when a
+run is loaded.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ligera.deploy.export import ExportReport
-    from ligera.train.recipe import Recipe
 
 __all__ = ["TrainedNetwork", "export_run", "load_run"]
 
@@ -55,9 +54,10 @@ def export_run(
     if out.suffix.lower() != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: expected a file ending in .onnx to write to")
     trained = load_run(path, recipe=recipe, name=name, training_data=training_data, licence=licence)
-    from ligera.deploy.export import export_bundle
+    from ligera.deploy.export import export_bundle, export_classifier
 
-    return export_bundle(trained.network, trained.card, out)
+    export = export_classifier if trained.card.task == "classify" else export_bundle
+    return export(trained.network, trained.card, out)
 
 
 def load_run(
@@ -79,17 +79,26 @@ def load_run(
     if not recipe_file.is_file():
         raise DataError(f"{recipe_file}: no such recipe, which says what network {file.name} is of; see --recipe")
     try:
-        from ligera.models.catalogue import build
-        from ligera.train.recipe import read_recipe
+        from ligera.deploy.run_tasks import describe
+        from ligera.train.reading import read_recipe
+
+        rules = read_recipe(recipe_file)
+        task = describe(rules, file.parent)
+        network = task.build().eval()
     except ModuleNotFoundError as error:
         raise _missing(error) from None
-    rules = read_recipe(recipe_file)
-    network = build(rules.model).eval()
     weights, metrics = _finished(file) if file.suffix == ".safetensors" else _unfinished(file)
     _check_fit(network, weights, f"{file}: its weights are not those of {rules.model}")
     network.load_state_dict(weights)
     try:
-        card = _card(rules, recipe_file, metrics, name=name, training_data=training_data, licence=licence)
+        card = BundleCard(
+            name=rules.name if name is None else name,
+            **task.fields,
+            training_data=task.data if training_data is None else training_data,
+            scores=task.scores(metrics),
+            licence=licence,
+            recipe_sha256=hashlib.sha256(recipe_file.read_bytes()).hexdigest(),
+        )
     except ValueError as error:
         raise UsageError(f"the bundle's card cannot be written: {error}") from None
     return TrainedNetwork(network, card, file, file.suffix == ".safetensors")
@@ -122,7 +131,8 @@ def _finished(file: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     if file.name != WEIGHTS or not result.is_file():
         return weights, {}
     try:
-        return weights, dict(json.loads(result.read_text(encoding="utf-8"))["metrics"])
+        content = json.loads(result.read_text(encoding="utf-8"))
+        return weights, dict(content["metrics"]) | dict(content.get("closing", {}))
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{result}: damaged (no metrics in it); resume the run to have it written again") from None
 
@@ -145,49 +155,3 @@ def _check_fit(network: nn.Module, weights: Mapping[str, Tensor], complaint: str
     differ = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     if differ:
         raise ModelError(f"{complaint}: {len(differ):,} of {len(ours):,} tensors differ, {differ[0]} first")
-
-
-def _card(
-    recipe: Recipe,
-    recipe_file: Path,
-    metrics: Mapping[str, Any],
-    *,
-    name: str | None,
-    training_data: str | None,
-    licence: str,
-) -> BundleCard:
-    from ligera.train.faces import card_for
-
-    preprocess, decoding = card_for(recipe.model)
-    return BundleCard(
-        name=recipe.name if name is None else name,
-        preprocess=preprocess,
-        decoding=decoding,
-        training_data=_data(recipe) if training_data is None else training_data,
-        scores=_scores(metrics, recipe),
-        licence=licence,
-        recipe_sha256=hashlib.sha256(recipe_file.read_bytes()).hexdigest(),
-    )
-
-
-def _short(path: Path) -> str:
-    """The last two parts: which data it was, without where its owner keeps it."""
-    return "/".join(path.parts[-2:])
-
-
-def _data(recipe: Recipe) -> str:
-    return ", ".join(f"{_short(source.path)} ({source.labels})" for source in recipe.data)
-
-
-def _scores(metrics: Mapping[str, Any], recipe: Recipe) -> dict[str, float]:
-    """``ap50`` and ``ap50_SOURCE`` of a run's row, named with their data and protocol."""
-    from ligera.train.faces import VALIDATION_PROTOCOL
-
-    where = f" on {_short(recipe.validation)}" if recipe.validation else ""
-    scores = {}
-    for key, value in metrics.items():
-        kind, _, source = key.partition("_")
-        if kind == "ap50" and isinstance(value, int | float) and math.isfinite(value):
-            label = f"AP50 {source}".strip()
-            scores[f"{label}{where} ({VALIDATION_PROTOCOL})"] = round(float(value), 4)
-    return scores

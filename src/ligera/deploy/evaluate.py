@@ -35,7 +35,8 @@ from ligera.records import Detections, Targets
 __all__ = ["PROTOCOLS", "GroupScore", "LabelScores", "WiderScores", "evaluate", "input_rule"]
 
 PROTOCOLS = ("ap50", "widerface")
-_LATER_PROTOCOLS = ("coco", "accuracy")
+_LAYOUTS = ("retinaface", "widerface")
+_LATER_PROTOCOLS = ("coco",)
 # AP needs the whole curve, so nearly everything that a network finds; below this only the tail of precision is left.
 LOWEST_SCORE = 0.02
 OPERATING_SCORE = 0.5
@@ -130,6 +131,8 @@ def evaluate(
     labels or pictures that cannot be read, naming them, ``UsageError`` for a protocol that does not fit the data and
     ``ModelError`` for a network whose boxes are no numbers.
     """
+    if protocol == "accuracy":
+        raise UsageError(f"--protocol accuracy is for classifiers; {detector.name} finds faces: ap50 or widerface")
     layout = detect_format(Path(data))
     protocol = _checked_protocol(protocol, layout, data)
     if protocol == "widerface":
@@ -191,6 +194,8 @@ def _counted_from(min_face: int | None) -> tuple[Callable[[Targets], Targets], s
 
 
 def _checked_protocol(protocol: str | None, layout: str, data: str | Path) -> str:
+    if layout not in _LAYOUTS:
+        raise UsageError(f"{data}: holds {layout} data, without labelled faces; a face detector is scored on those")
     if protocol is None:
         return "widerface" if layout == "widerface" else "ap50"
     if protocol in _LATER_PROTOCOLS:

@@ -1,15 +1,16 @@
 """A torch network -> one ONNX bundle, checked against the network it came from. The only deploy module with torch.
 
-In: a module whose ``forward`` takes (B, 3, H, W) float32 and returns ``RawOutputs``, and its ``BundleCard``. Out: the
-bundle on disk, with batch, height and width left open, batch norm and the input's scale folded into convolutions, and
-the outputs ``boxes``, ``scores``, ``landmarks``. Nothing is written when ONNX Runtime and torch disagree.
+In: a module in (B, 3, H, W) float32 and its ``BundleCard``. A detector returns ``RawOutputs``, its bundle has batch,
+height and width left open and the outputs ``boxes``, ``scores``, ``landmarks``; a classifier returns (B, K), its bundle
+has only the batch left open and the output ``logits``. Out: the bundle on disk, batch norm and the input's scale folded
+into convolutions. Nothing is written when ONNX Runtime and torch disagree.
 """
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,13 +27,25 @@ from ligera.records import Preprocess
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["PARITY_TOLERANCE", "ExportReport", "export_bundle", "fold_scale", "largest_difference", "to_onnx"]
+__all__ = [
+    "PARITY_TOLERANCE",
+    "ExportReport",
+    "export_bundle",
+    "export_classifier",
+    "fold_scale",
+    "largest_difference",
+    "to_onnx",
+]
 
 OPSET = 17
 OUTPUTS = ("boxes", "scores", "landmarks")
 PARITY_TOLERANCE = 1e-4
 # One small square and one shape that pictures really have: a graph with a size baked in fails on the second.
 PARITY_SIZES = ((96, 96), (480, 640))
+# A graph with the batch baked in fails on the second.
+PARITY_BATCHES = (1, 3)
+
+Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +66,71 @@ def export_bundle(network: nn.Module, card: BundleCard, path: Path, *, seed: int
     """
     graph, preprocess = fold_scale(to_onnx(network), card.preprocess)
     difference = largest_difference(network, card.preprocess, graph, preprocess, seed=seed)
+    return _write(graph, replace(card, preprocess=preprocess), path, difference)
+
+
+def export_classifier(network: nn.Module, card: BundleCard, path: Path, *, seed: int = 0) -> ExportReport:
+    """The same for a network that gives logits ``(B, K)``, one for each label of its card, at the card's fixed size.
+
+    Raises what :func:`export_bundle` does, and ``ModelError`` for a network with another number of logits.
+    """
+    if card.preprocess.fixed is None:
+        raise ValueError("card: expected that of a classifier, with a fixed size of its input")
+    sides = card.preprocess.fixed
+    axes = {"pictures": {0: "batch"}, "logits": {0: "batch"}}
+    graph, preprocess = fold_scale(_traced(network, (2, 3, *sides), ("logits",), axes), card.preprocess)
+    _check_logits(graph, card, path)
+    generator = np.random.default_rng(seed)
+    pictures = (generator.integers(0, 256, (count, *sides, 3), np.uint8) for count in PARITY_BATCHES)
+    batches = (
+        tuple(np.concatenate([prepare(pixels, rule)[0] for pixels in part]) for rule in (card.preprocess, preprocess))
+        for part in pictures
+    )
+    return _write(graph, replace(card, preprocess=preprocess), path, _difference(network, graph, batches))
+
+
+def _check_logits(graph: bytes, card: BundleCard, path: Path) -> None:
+    shapes = OnnxRuntime(graph).output_shapes
+    wanted = (None, len(card.labels))
+    if shapes != {"logits": wanted}:
+        raise ModelError(f"{path}: not written, the network gives {shapes}, its card expects logits {wanted}")
+
+
+def _write(graph: bytes, card: BundleCard, path: Path, difference: float) -> ExportReport:
     if not difference <= PARITY_TOLERANCE:
         raise ModelError(
             f"{path}: not written, ONNX Runtime and torch differ by {difference:.2g} (at most {PARITY_TOLERANCE:g} "
             "is allowed); the network does something that ONNX cannot say"
         )
-    card = write_bundle(graph, replace(card, preprocess=preprocess), path)
+    card = write_bundle(graph, card, path)
     return ExportReport(path, card, path.stat().st_size, difference)
 
 
 def to_onnx(network: nn.Module) -> bytes:
-    """The network in eval mode as a serialised ONNX model; the network itself is as before afterwards."""
+    """A detector in eval mode as a serialised ONNX model; the network itself is as before afterwards."""
+    free = {0: "batch"}
+    axes = {"pictures": free | {2: "height", 3: "width"}, **{name: free | {1: "priors"} for name in OUTPUTS}}
+    return _traced(network, (1, 3, 64, 96), OUTPUTS, axes)
+
+
+def _traced(
+    network: nn.Module, shape: tuple[int, ...], outputs: tuple[str, ...], axes: dict[str, dict[int, str]]
+) -> bytes:
     torch = _torch()
     buffer = io.BytesIO()
     place = next(network.parameters()).device
-    free = {0: "batch"}
     with _evaluating(network), warnings.catch_warnings():
         # The tracing exporter needs no package beyond onnx and folds batch norm; torch calls it legacy.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
-            (torch.zeros(1, 3, 64, 96, device=place),),
+            (torch.zeros(shape, device=place),),
             buffer,
             dynamo=False,
             opset_version=OPSET,
             input_names=["pictures"],
-            output_names=list(OUTPUTS),
-            dynamic_axes={"pictures": free | {2: "height", 3: "width"}, **{n: free | {1: "priors"} for n in OUTPUTS}},
+            output_names=list(outputs),
+            dynamic_axes=axes,
         )
     return buffer.getvalue()
 
@@ -116,14 +167,19 @@ def largest_difference(
     Where an output's largest value is beyond 1, the difference is relative to it, as float32 rounds in proportion. NaN
     where either has a NaN or the shapes differ.
     """
-    runtime = OnnxRuntime(graph)
     generator = np.random.default_rng(seed)
+    pictures = (generator.integers(0, 256, (*size, 3), np.uint8) for size in PARITY_SIZES)
+    batches = ((prepare(pixels, network_rule)[0], prepare(pixels, graph_rule)[0]) for pixels in pictures)
+    return _difference(network, graph, batches)
+
+
+def _difference(network: nn.Module, graph: bytes, batches: Batches) -> float:
+    """The same for ``batches``, each as the network and as the graph takes it."""
+    runtime = OnnxRuntime(graph)
     worst = 0.0
-    for size in PARITY_SIZES:
-        pixels = generator.integers(0, 256, (*size, 3), np.uint8)
-        outputs = runtime.run(prepare(pixels, graph_rule)[0])
-        expected = _torch_outputs(network, prepare(pixels, network_rule)[0])
-        for ours, theirs in zip(expected, outputs.values(), strict=True):
+    for for_network, for_graph in batches:
+        outputs = runtime.run(for_graph)
+        for ours, theirs in zip(_torch_outputs(network, for_network), outputs.values(), strict=True):
             if ours.shape != theirs.shape:
                 return float("nan")
             difference = np.abs(ours - theirs).max(initial=0) / np.abs(ours).max(initial=1)
@@ -135,8 +191,9 @@ def _torch_outputs(network: nn.Module, pictures: np.ndarray) -> Iterator[np.ndar
     torch = _torch()
     place = next(network.parameters()).device
     with _evaluating(network), torch.no_grad():
-        outputs: tuple[Tensor, ...] = network(torch.from_numpy(pictures).to(place))
-    return (output.float().cpu().numpy() for output in outputs)
+        outputs: Tensor | tuple[Tensor, ...] = network(torch.from_numpy(pictures).to(place))
+    parts = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
+    return (output.float().cpu().numpy() for output in parts)
 
 
 @contextmanager

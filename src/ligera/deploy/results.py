@@ -1,4 +1,4 @@
-"""What ``detect`` leaves behind: a row per picture, annotated pictures and videos, crops.
+"""What ``detect`` leaves behind: a row per picture, annotated pictures and videos, crops. Parts serve ``classify`` too.
 
 In: shots and what was found in them. Out: JSON-ready rows and, where a folder is given, files in it, each whole or not
 there; ``detections.jsonl`` keeps every row written before an interrupt.
@@ -21,7 +21,7 @@ from ligera.errors import DataError
 from ligera.files import JsonLines, write_bytes
 from ligera.records import Detections
 
-__all__ = ["Result", "ResultFolder"]
+__all__ = ["Result", "ResultFolder", "VideoFiles", "opened_row", "write_picture"]
 
 JPEG_QUALITY = 92
 JPEG_MAX_SIDE_PX = 65_500
@@ -38,13 +38,18 @@ class Result:
 
     def row(self) -> dict[str, Any]:
         """The contract's JSON: ``path, width, height, detections``, or ``path, error``; frames add their number."""
-        row: dict[str, Any] = {"path": self.shot.source.name}
-        if self.shot.frame is not None:
-            row["frame"] = self.shot.frame
-        picture = self.shot.picture
+        row, picture = opened_row(self.shot), self.shot.picture
         if self.found is None or picture is None:
-            return row | {"error": str(self.shot.error)}
+            return row
         return row | {"width": picture.width, "height": picture.height, "detections": self.found.rows()}
+
+
+def opened_row(shot: Shot) -> dict[str, Any]:
+    """What every row begins with: ``path``, of a frame its number, and ``error`` where there is nothing to look at."""
+    row: dict[str, Any] = {"path": shot.source.name}
+    if shot.frame is not None:
+        row["frame"] = shot.frame
+    return row if shot.picture is not None else row | {"error": str(shot.error)}
 
 
 class ResultFolder:
@@ -54,11 +59,12 @@ class ResultFolder:
         self.folder = folder
         self._crops = crops
         self._lines = JsonLines(folder / "detections.jsonl")
-        self._videos: dict[PurePath, _Video] = {}
+        self._videos = VideoFiles(folder)
         self._stack = ExitStack()
 
     def __enter__(self) -> ResultFolder:
         self._stack.enter_context(self._lines)
+        self._stack.enter_context(self._videos)
         return self
 
     def add(self, result: Result) -> None:
@@ -68,18 +74,36 @@ class ResultFolder:
             return
         pixels = shot.picture.pixels
         if shot.video:
-            self._video(shot.source.target, shot.video).write(draw(pixels, result.found))
+            self._videos.write(shot.source.target, shot.video, draw(pixels, result.found))
         else:
-            _write_picture(self.folder / shot.source.target, draw(pixels, result.found))
+            write_picture(self.folder / shot.source.target, draw(pixels, result.found))
         if self._crops:
             stem = shot.source.target if shot.frame is None else PurePath(f"{shot.source.target}-{shot.frame:06d}")
             for number, box in enumerate(result.found.boxes, start=1):
-                _write_picture(self.folder / "crops" / f"{stem}-{number}", crop(pixels, box))
+                write_picture(self.folder / "crops" / f"{stem}-{number}", crop(pixels, box))
 
-    def _video(self, target: PurePath, form: VideoFormat) -> _Video:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
+class VideoFiles:
+    """The videos being written into ``folder``, each from its first frame on until the ``with`` block is left."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._videos: dict[PurePath, _Video] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> VideoFiles:
+        return self
+
+    def write(self, target: PurePath, form: VideoFormat, pixels: np.ndarray) -> None:
+        """Put one frame, ``(H, W, 3)`` uint8 RGB, at the end of the video ``target``."""
         if target not in self._videos:
-            self._videos[target] = self._stack.enter_context(_Video(self.folder / f"{target}.mp4", form))
-        return self._videos[target]
+            self._videos[target] = self._stack.enter_context(_Video(self._folder / f"{target}.mp4", form))
+        self._videos[target].write(pixels)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -127,8 +151,8 @@ def _plays(video: Path) -> bool:
         capture.release()
 
 
-def _write_picture(path: PurePath, pixels: np.ndarray) -> None:
-    """``pixels`` as JPEG, or PNG where a side is longer than JPEG allows; ``path`` is without suffix."""
+def write_picture(path: PurePath, pixels: np.ndarray) -> None:
+    """``pixels`` (H, W, 3) RGB as JPEG, or PNG where a side is longer than JPEG allows; ``path`` is without suffix."""
     suffix = ".jpg" if max(pixels.shape[:2]) <= JPEG_MAX_SIDE_PX else ".png"
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     encoded, content = cv2.imencode(suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
