@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import mean, median
 
 from ligera.models import catalogue
-from ligera.train.recipe import read_recipe
+from ligera.train.reading import read_recipe
 from ligera.train.run import resume, start
 
 RUNS = Path("runs/same-recipe")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ligera.commands.training_progress import TrainingProgress
 from ligera.errors import MissingExtra, UsageError
 
 
@@ -29,13 +29,13 @@ def train(
         raise UsageError("give either a recipe file or --resume RUN; see 'ligera train --help'")
     try:
         from ligera.train import run
-        from ligera.train.recipe import read_recipe
+        from ligera.train.reading import read_recipe
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("ligera"):
             raise
         raise MissingExtra(str(error.name), "train", "training") from None
     console = Console(stderr=as_json)
-    with _Listener(console) as listener:
+    with TrainingProgress(console) as listener:
         if resume is not None:
             result = run.resume(resume, listener)
         else:
@@ -44,41 +44,3 @@ def train(
         typer.echo(json.dumps({"folder": str(result.folder), "metrics": result.metrics, "cost": result.cost}))
         return
     console.print(f"run folder  {result.folder}", highlight=False, markup=False, soft_wrap=True)
-
-
-class _Listener:
-    """Shows training rows: a moving bar on a terminal, a line per epoch elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar: Progress | None = None
-        self._task: Any = None
-        if console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=console)
-
-    def __enter__(self) -> _Listener:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def __call__(self, row: dict[str, Any]) -> None:
-        if "row" in row:
-            self._console.print(_line(row["row"]), highlight=False, markup=False, soft_wrap=True)
-        elif self._bar:
-            if self._task is None:
-                self._task = self._bar.add_task("", total=row["steps"])
-            losses = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if k not in ("epoch", "step", "steps"))
-            label = f"epoch {row['epoch'] + 1}  {losses}"
-            self._bar.update(self._task, completed=row["step"], total=row["steps"], description=label)
-
-
-def _line(row: dict[str, Any]) -> str:
-    shown = [f"epoch {row['epoch']}"]
-    shown += [f"{name.removeprefix('loss_')} {value:.3f}" for name, value in row.items() if name.startswith("loss_")]
-    shown += [f"{name} {value:.3f}" for name, value in row.items() if name.startswith("ap")]
-    return "  ".join([*shown, f"{row['pictures_per_s']:.0f} pictures/s"])

@@ -1,0 +1,1 @@
+"""Claims with their evidence: each study sets a paper's table beside what was measured here."""
