@@ -28,11 +28,11 @@ from ligera.data.pictures import read_picture
 from ligera.deploy.builtin import builtin_names, builtin_path
 from ligera.deploy.detector import Detector
 from ligera.deploy.evaluate import LabelScores, WiderScores, evaluate, input_rule
-from ligera.deploy.figures import Figure, quantile_figure
-from ligera.deploy.hardware import inspect_hardware
 from ligera.deploy.noise import NoiseMeter
 from ligera.errors import LigeraError
 from ligera.files import write_bytes
+from ligera.meter.figure import Figure, quantile_figure
+from ligera.meter.hardware import inspect_hardware
 
 # How the usual file names of each maker begin.
 KINDS = {"yunet": "yunet", "scrfd": "scrfd", "version-": "ultralight", "retinaface": "retinaface"}

@@ -12,7 +12,7 @@ from ligera.errors import UsageError
 
 if TYPE_CHECKING:
     from ligera.deploy.bench import BenchReport
-    from ligera.deploy.figures import Figure
+    from ligera.meter.figure import Figure
 
 COLUMNS = {
     "p50_ms": "p50 ms",
@@ -23,6 +23,7 @@ COLUMNS = {
     "pictures_per_s": "pictures/s",
     "peak_mb": "peak MB",
     "cold_start_ms": "cold ms",
+    "energy_mj": "energy mJ",
     "ratio": "ratio",
 }
 
@@ -83,6 +84,9 @@ def _show(report: BenchReport, force: bool) -> None:
     say()
     say(f"{report.processor}, {first.device}, {first.threads} threads, {first.n} runs each in turns;")
     say(f"{report.width}x{report.height} px ({report.picture}), one picture at a time; (low-high): 90 % interval")
+    energy = next((row.figures["energy_mj"] for row in report.rows if "energy_mj" in row.figures), None)
+    if energy is not None:
+        say(f"energy of one detection, {energy.source}: {energy.note}")
     if report.versus:
         say(f"ratio: time over that of {_short(report.versus)}, median of paired rounds")
 
@@ -100,6 +104,8 @@ def _cell(name: str, figure: Figure | None) -> str:
         return "unknown"
     if name == "overhead_share":
         return f"{figure.value:.0%}"
+    if name == "energy_mj":
+        return f"{'~' if figure.source == 'estimated' else ''}{figure.value:.3g}"
     if name in ("peak_mb", "cold_start_ms", "pictures_per_s"):
         return f"{figure.value:.0f}"
     text = f"{figure.value:.2f}"

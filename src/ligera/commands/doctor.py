@@ -10,7 +10,7 @@ from ligera.commands.terminal import print_json, say
 
 if TYPE_CHECKING:
     from ligera.deploy.doctor import Diagnosis
-    from ligera.deploy.hardware import Hardware
+    from ligera.meter.hardware import Hardware
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
@@ -29,6 +29,8 @@ def _show(found: Diagnosis) -> None:
     say("packages   " + ", ".join(f"{name} {version or 'MISSING'}" for name, version in found.packages.items()))
     for line in _hardware(found.hardware):
         say(line)
+    for number, source in enumerate(found.power):
+        say(f"{'energy' if number == 0 else '':10} {'yes' if source.works else 'no':3} {source.name}: {source.detail}")
     say(f"runtimes   onnxruntime ({', '.join(found.providers)})")
     say(f"built in   {', '.join(found.builtin_models) or 'no models in this installation'}")
     say()

@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from ligera.deploy.bench_worker import Job
-from ligera.deploy.figures import Figure, quantile_figure
-from ligera.deploy.hardware import inspect_hardware
+from ligera.deploy.bench_energy import Turns, energy_figure, look
+from ligera.deploy.bench_worker import WARM_UP_RUNS, Job
 from ligera.deploy.noise import NoiseMeter
 from ligera.errors import LigeraError, MissingExtra, ModelError, UsageError
+from ligera.meter.figure import Figure, quantile_figure
+from ligera.meter.hardware import inspect_hardware
+from ligera.meter.sources import Sources, find_sources
 
 __all__ = ["BenchReport", "BenchRow", "bench", "overhead_share"]
 
@@ -35,7 +37,9 @@ WAIT_S = 60.0
 @dataclass(frozen=True, slots=True)
 class BenchRow:
     """One model's figures by name: ``p50_ms, p95_ms, p99_ms, network_p50_ms, overhead_share, pictures_per_s,
-    cold_start_ms, peak_mb`` and, beside another model, ``ratio`` (its time over that one's)."""
+    cold_start_ms, peak_mb, energy_mj`` (of one detection) and, beside another model, ``ratio`` (its time over that
+    one's).
+    """
 
     model: str
     runtime: str | None
@@ -90,6 +94,7 @@ class _Times:
     cold_start: list[float] = field(default_factory=list)
     peak_mb: float | None = None
     found: int = 0
+    energy: Turns | None = None
 
 
 def bench(
@@ -122,23 +127,38 @@ def bench(
     with ExitStack() as stack:
         workers = {name: stack.enter_context(_Worker(job)) for name, job in jobs.items()}
         noise = NoiseMeter(threads=max(worker.ready["threads"] or 1 for worker in workers.values()))
-        _take_turns(workers, times, noise, -(-runs // RUNS_PER_ROUND))
+        on_card = any(_on_card(worker.ready) for worker in workers.values())
+        sources = find_sources(None if on_card else ())
+        stack.callback(sources.close)
+        _take_turns(workers, times, noise, sources, -(-runs // RUNS_PER_ROUND))
         for name, worker in workers.items():
             times[name].cold_start.append(worker.started_ms)
             times[name].peak_mb = worker.ask(None)["peak_mb"]
-    rows = tuple(_row(name, times, workers[name].ready, versus) for name in names)
+    rows = tuple(_row(name, times, workers[name].ready, versus, sources) for name in names)
     shown = picture or "synthetic, nothing to find"
     return BenchReport(rows, versus, width, height, shown, inspect_hardware().processor, noise.reasons())
 
 
-def _take_turns(workers: dict[str, _Worker], times: dict[str, _Times], noise: NoiseMeter, rounds: int) -> None:
+def _on_card(ready: dict[str, Any]) -> bool:
+    return not ready["device"].lower().startswith("cpu")
+
+
+def _take_turns(
+    workers: dict[str, _Worker], times: dict[str, _Times], noise: NoiseMeter, sources: Sources, rounds: int
+) -> None:
+    for name, worker in workers.items():
+        times[name].energy = Turns(on_card=_on_card(worker.ready))
     noise.start()
     names = list(workers)
     for number in range(rounds):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             noise.calibrate()
+            before = look(sources)
             answer = workers[name].ask(RUNS_PER_ROUND)
+            after = look(sources)
+            made = RUNS_PER_ROUND + WARM_UP_RUNS
+            times[name].energy.add(sources, before, after, cpu_s=answer["cpu_s"], detections=made)
             noise.add_own(answer["cpu_s"])
             times[name].total.append(answer["total_ms"])
             times[name].network.append([ms for ms in answer["network_ms"] if ms is not None])
@@ -151,7 +171,7 @@ def overhead_share(total_ms: Sequence[float], network_ms: Sequence[float]) -> li
     return [1 - network / total for total, network in zip(total_ms, network_ms, strict=True)]
 
 
-def _row(name: str, times: dict[str, _Times], ready: dict[str, Any], versus: str | None) -> BenchRow:
+def _row(name: str, times: dict[str, _Times], ready: dict[str, Any], versus: str | None, sources: Sources) -> BenchRow:
     own = times[name]
     device, threads = ready["device"], ready["threads"]
     place: dict[str, Any] = {"device": device, "threads": threads}
@@ -167,6 +187,8 @@ def _row(name: str, times: dict[str, _Times], ready: dict[str, Any], versus: str
     figures["cold_start_ms"] = Figure(float(np.median(cold)), "ms", "measured", device, threads, len(cold), spread)
     source = "unknown" if own.peak_mb is None else "measured"
     figures["peak_mb"] = Figure(own.peak_mb, "MB", source, device, threads, int(own.peak_mb is not None))
+    if own.energy is not None:
+        figures["energy_mj"] = energy_figure(sources, own.energy, **place)
     if versus is not None and name != versus:
         others = times[versus].total
         ratios = [[float(np.median(a) / np.median(b))] for a, b in zip(own.total, others, strict=True)]

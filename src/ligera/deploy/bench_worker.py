@@ -12,8 +12,9 @@ import os
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
+
+from ligera.meter.processes import ProcessTree
 
 __all__ = ["Job", "bench_picture", "measure"]
 
@@ -66,22 +67,6 @@ def measure(detector: Any, pixels: Any, runs: int) -> dict[str, Any]:
     return {"total_ms": totals, "network_ms": networks, "cpu_s": cpu_s, "found": len(found)}
 
 
-def _peak_mb() -> float | None:
-    """The most memory this process ever held (resident set)."""
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    except OSError:
-        pass
-    try:
-        import resource
-    except ModuleNotFoundError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-
-
 def _serve(job: Job) -> None:
     import cv2
 
@@ -107,7 +92,7 @@ def _serve(job: Job) -> None:
     )
     for line in sys.stdin:
         if not line.strip():
-            _answer({"peak_mb": _peak_mb()})
+            _answer({"peak_mb": ProcessTree().high_water_mb()})
             return
         _answer(measure(detector, pixels, int(line)))
 

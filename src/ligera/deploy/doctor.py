@@ -10,7 +10,8 @@ from typing import Any
 
 from ligera import __version__
 from ligera.deploy.builtin import builtin_names
-from ligera.deploy.hardware import Hardware, inspect_hardware
+from ligera.meter.hardware import Hardware, inspect_hardware
+from ligera.meter.sources import PowerSource, power_sources
 
 __all__ = ["Diagnosis", "Extra", "diagnose", "read_requirements"]
 
@@ -39,12 +40,15 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Versions are ``None`` where a package is absent; ``providers`` are what ONNX Runtime can run on here."""
+    """Versions are ``None`` where a package is absent; ``providers`` are what ONNX Runtime can run on here, ``power``
+    the ways to know what work uses here.
+    """
 
     version: str
     python: str
     packages: dict[str, str | None]
     hardware: Hardware
+    power: tuple[PowerSource, ...]
     providers: tuple[str, ...]
     builtin_models: tuple[str, ...]
     extras: tuple[Extra, ...]
@@ -64,6 +68,7 @@ def diagnose() -> Diagnosis:
         python=platform.python_version(),
         packages={name: _version(name) for name in groups.pop("", ())},
         hardware=inspect_hardware(),
+        power=power_sources(),
         providers=available_providers(),
         builtin_models=builtin_names(),
         extras=tuple(_extra(name, packages) for name, packages in groups.items()),

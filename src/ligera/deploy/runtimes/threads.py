@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from ligera.meter.hardware import available_threads
 
 __all__ = ["MOST_THREADS", "available_threads", "default_threads"]
 
@@ -10,13 +10,6 @@ __all__ = ["MOST_THREADS", "available_threads", "default_threads"]
 MOST_THREADS_BY_DEFAULT = 4
 # Starting more keeps a machine busy, not the network.
 MOST_THREADS = 256
-
-
-def available_threads() -> int:
-    """Cores that this process may use, which a container or ``taskset`` may have made fewer than the machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def default_threads() -> int:

@@ -7,18 +7,9 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from ligera.deploy.runtimes.threads import available_threads
+from ligera.meter.nvml import Gpu, list_gpus
 
-__all__ = ["Gpu", "Hardware", "inspect_hardware"]
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One NVIDIA card."""
-
-    name: str
-    memory_mb: float
-    driver: str
+__all__ = ["Gpu", "Hardware", "available_threads", "inspect_hardware", "processor_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +28,24 @@ class Hardware:
 def inspect_hardware() -> Hardware:
     """Look at this machine; takes a few milliseconds, more where there is a graphics card."""
     return Hardware(
-        processor=_processor(),
+        processor=processor_name(),
         architecture=platform.machine() or "unknown",
         system=platform.platform(terse=True),
         cores=os.cpu_count() or 1,
         usable_cores=available_threads(),
         memory_mb=_memory_mb(),
-        gpus=_gpus(),
+        gpus=list_gpus(),
     )
 
 
-def _processor() -> str:
+def available_threads() -> int:
+    """Cores that this process may use, which a container or ``taskset`` may have made fewer than the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor_name() -> str:
     """The marketing name; on ARM boards the board's, since their cpuinfo has none."""
     for file in (Path("/proc/device-tree/model"), Path("/proc/cpuinfo")):
         try:
@@ -68,30 +66,3 @@ def _memory_mb() -> float | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
     except (AttributeError, ValueError, OSError):
         return None
-
-
-def _gpus() -> tuple[Gpu, ...] | None:
-    """NVIDIA's cards; ``None`` without nvidia-ml-py, empty where it finds no driver."""
-    try:
-        import pynvml
-    except ModuleNotFoundError:
-        return None
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return ()
-    try:
-        driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return tuple(
-            Gpu(_text(pynvml.nvmlDeviceGetName(h)), pynvml.nvmlDeviceGetMemoryInfo(h).total / 1e6, driver)
-            for h in handles
-        )
-    except pynvml.NVMLError:
-        return None
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
