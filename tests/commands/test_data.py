@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from ligera import cli
@@ -89,3 +91,46 @@ def test_the_format_is_told_from_the_files_or_said(tmp_path: Path, capsys: Captu
     assert "expected a RetinaFace label.txt" in capsys.readouterr().err
     assert check(folder, "--format", "retinafase") == 2
     assert "did you mean 'retinaface'" in capsys.readouterr().err
+
+
+def write_class(folder: Path, name: str, count: int) -> None:
+    (folder / name).mkdir(parents=True)
+    for number in range(count):
+        pixels = np.full((40 + number, 60, 3), len(name), np.uint8)
+        cv2.imwrite(str(folder / name / f"{number}.png"), pixels)
+
+
+def test_folders_of_classes_are_counted_and_drawn(tmp_path: Path, capsys: Capture) -> None:
+    write_class(tmp_path, "cat", 4)
+    write_class(tmp_path, "horse", 2)
+    assert check(tmp_path) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[:5] == [
+        f"{tmp_path}: folders",
+        "6 pictures in 2 classes",
+        "train: 6 pictures",
+        f"  cat   {'#' * 40} 4",
+        f"  horse {'#' * 20}{' ' * 20} 2",
+    ]
+    assert "no problems" in captured.out and captured.err == ""
+
+
+def test_a_broken_picture_of_a_class_is_named_and_the_code_is_2(tmp_path: Path, capsys: Capture) -> None:
+    write_class(tmp_path, "cat", 1)
+    write_class(tmp_path, "horse", 1)
+    (tmp_path / "cat" / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert check(tmp_path, "--format", "folders", "--json") == 2
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert report["ok"] is False and report["broken"] == 1
+    assert report["problems"][0]["file"] == str(tmp_path / "cat" / "x.png")
+    assert report["splits"] == [{"split": "train", "pictures": 3, "classes": {"cat": 2, "horse": 1}}]
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_a_pickle_that_would_run_something_is_one_line_of_the_report(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "data_batch_1").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    assert check(tmp_path) == 2
+    captured = capsys.readouterr()
+    assert f"malformed: {tmp_path / 'data_batch_1'}: asks to import os.system" in captured.out
+    assert "Traceback" not in captured.err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ligera.data.check import check, detect_format
+from ligera.data.check import FORMATS, check, detect_format
 from ligera.errors import DataError, UsageError
 
 from .conftest import write_picture
@@ -108,16 +108,27 @@ def test_a_folder_that_may_be_both_must_be_told_which(tmp_path: Path) -> None:
 def test_a_place_that_is_neither_is_an_error_that_says_what_was_expected(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello\nworld\n")
     for source in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(DataError, match=r"neither widerface .* nor retinaface"):
+        with pytest.raises(
+            DataError, match=r"neither widerface .*, retinaface .* nor folders .*; say which with --format"
+        ):
             check(source)
     with pytest.raises(DataError, match="no such file or folder"):
         check(tmp_path / "none")
 
 
-@pytest.mark.parametrize("format", ["coco", "pagexml", "folders", "cifar10"])
-def test_a_format_of_later_days_is_refused_with_those_of_today(tmp_path: Path, format: str) -> None:
-    with pytest.raises(UsageError, match=f"{format} cannot be checked yet; .*: widerface, retinaface"):
-        check(tmp_path, format)
+def test_every_format_is_named_where_one_is_unknown(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        check(tmp_path, "voc")
+    assert str(caught.value).endswith(", ".join(FORMATS))
+    assert {"widerface", "retinaface", "cifar10", "folders"} <= set(FORMATS)
+
+
+def test_faces_with_their_pictures_in_folders_are_no_classes(tmp_path: Path) -> None:
+    write_retinaface(tmp_path, "# a.jpg\n1 2 3 4\n", ("a.jpg",))
+    write_picture(tmp_path / "background" / "sky.jpg")
+    assert detect_format(tmp_path) == "retinaface"
+    (tmp_path / "label.txt").unlink()
+    assert detect_format(tmp_path) == "folders"
 
 
 def test_a_misspelt_format_gets_a_hint(tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ import typer
 from ligera.commands.terminal import complain, print_json, quiet_libraries, say
 
 if TYPE_CHECKING:
-    from ligera.data.check import CheckReport, SizeBucket
+    from ligera.data.check import Report
 
-BAR_WIDTH = 40
 MOST_PROBLEMS_SHOWN = 20
 
 data = typer.Typer(name="data", help="Look into data sets.", no_args_is_help=True)
@@ -22,11 +21,16 @@ data = typer.Typer(name="data", help="Look into data sets.", no_args_is_help=Tru
 def check_data(
     path: Annotated[Path, typer.Argument(help="Folder or annotation file.")],
     format: Annotated[
-        str | None, typer.Option("--format", help="widerface or retinaface.", show_default="told from the files")
+        str | None,
+        typer.Option(
+            "--format",
+            help="widerface, retinaface, cifar10, folders and others; a wrong name lists all.",
+            show_default="told from the files",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout, nothing else there.")] = False,
 ) -> None:
-    """Count pictures and faces, and name everything wrong by file and line.
+    """Count pictures and what is labelled in them, and name everything wrong by file and line.
 
     Every picture is decoded. The exit code is 2 when a line is malformed or a picture missing or broken.
     """
@@ -44,30 +48,14 @@ def check_data(
     raise typer.Exit(0 if report.ok else 2)
 
 
-def _show(report: CheckReport) -> None:
+def _show(report: Report) -> None:
     say(f"{report.path}: {report.format}")
-    say(f"{report.pictures:,} pictures, {report.backgrounds:,} of them without faces")
-    known = "" if report.landmark_share is None else f", {report.landmark_share:.0%} of them with five landmarks"
-    say(f"{report.faces:,} faces{known}; {report.ignore_regions:,} ignore regions")
-    if report.faces:
-        say("faces by size (square root of area, px)")
-        for line in _bars(report.sizes):
-            say(line)
+    for line in report.lines():
+        say(line)
     _show_problems(report)
 
 
-def _bars(sizes: tuple[SizeBucket, ...]) -> list[str]:
-    """One line per size: its range, a bar as long as its share of the fullest, its count."""
-    most = max(bucket.faces for bucket in sizes)
-    lines = []
-    for bucket in sizes:
-        end = "up" if bucket.below_px is None else f"{bucket.below_px}"
-        bar = "#" * max(round(BAR_WIDTH * bucket.faces / most), bucket.faces > 0)
-        lines.append(f"{bucket.from_px:>5} - {end:<4} {bar:<{BAR_WIDTH}} {bucket.faces:,}".rstrip())
-    return lines
-
-
-def _show_problems(report: CheckReport) -> None:
+def _show_problems(report: Report) -> None:
     """The grave ones first, as those decide whether the data can be used."""
     if not report.problems:
         say("no problems")

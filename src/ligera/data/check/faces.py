@@ -1,4 +1,4 @@
-"""What a data set holds and what is wrong with it, by file and line: the work behind ``ligera data check``.
+"""What a set of labelled faces holds and what is wrong with it, by file and line: WIDER FACE's layout and RetinaFace's.
 
 In: a folder or annotation file. Out: :class:`CheckReport`. Every picture is decoded once, in a pool of threads (OpenCV
 leaves Python's lock), and only its size is kept, so memory stays at a few pictures whatever the data set.
@@ -7,7 +7,7 @@ leaves Python's lock), and only its size is kept, so memory stays at a few pictu
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -17,16 +17,15 @@ from typing import Any, get_args
 import numpy as np
 
 from ligera import boxes
-from ligera.data.annotations import Problem, ProblemKind, is_file, quoted, text_lines
+from ligera.data.annotations import Problem, ProblemKind, is_file, text_lines
+from ligera.data.check.report import Format, bars, is_sound, problem_rows
 from ligera.data.faces import FaceSample, FaceSet, read_retinaface
 from ligera.data.pictures import read_picture
 from ligera.data.widerface import read_widerface
-from ligera.errors import DataError, PictureError, UsageError, nearest
+from ligera.errors import PictureError
 
-__all__ = ["FORMATS", "SIZE_EDGES_PX", "CheckReport", "SizeBucket", "check", "detect_format"]
+__all__ = ["RETINAFACE", "SIZE_EDGES_PX", "WIDERFACE", "CheckReport", "SizeBucket"]
 
-FORMATS = ("widerface", "retinaface")
-_LATER_FORMATS = ("coco", "pagexml", "folders", "cifar10")
 SIZE_EDGES_PX = (8, 16, 32, 64, 128, 256)
 
 
@@ -63,29 +62,28 @@ class CheckReport:
     @property
     def ok(self) -> bool:
         """Whether the data can be trained on as it stands: no problem is more than suspect."""
-        return all(problem.kind == "suspect" for problem in self.problems)
+        return is_sound(self.problems)
 
     def as_dict(self) -> dict[str, Any]:
         """The report ready for JSON."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         plain["sizes"] = [{"from_px": s.from_px, "below_px": s.below_px, "faces": s.faces} for s in self.sizes]
-        plain["problems"] = [
-            {"file": str(p.file), "line": p.line or None, "kind": p.kind, "message": p.message} for p in self.problems
-        ]
+        plain["problems"] = problem_rows(self.problems)
         return plain
 
+    def lines(self) -> Iterator[str]:
+        """Pictures, faces and a histogram of their sizes, for a person to read."""
+        yield f"{self.pictures:,} pictures, {self.backgrounds:,} of them without faces"
+        known = "" if self.landmark_share is None else f", {self.landmark_share:.0%} of them with five landmarks"
+        yield f"{self.faces:,} faces{known}; {self.ignore_regions:,} ignore regions"
+        if self.faces:
+            yield "faces by size (square root of area, px)"
+            ends = ("up" if size.below_px is None else size.below_px for size in self.sizes)
+            labels = [f"{size.from_px:>5} - {end:<4}" for size, end in zip(self.sizes, ends, strict=True)]
+            yield from bars([(label, size.faces) for label, size in zip(labels, self.sizes, strict=True)])
 
-def check(path: str | Path, format: str | None = None, *, workers: int | None = None) -> CheckReport:
-    """Read a data set in full, decode each of its pictures, and report.
 
-    ``format`` is one of ``FORMATS``, or ``None`` to tell from the files; ``workers`` threads decode (all cores if
-    ``None``). Raises ``UsageError`` for a format it does not know, ``DataError`` when there is nothing to check.
-    """
-    path = Path(path)
-    if format is not None and format not in FORMATS:
-        raise UsageError(_unknown_format(format))
-    format = format or detect_format(path)
-    read = read_widerface if format == "widerface" else read_retinaface
+def _check(path: Path, format: str, read: Callable[..., FaceSet], workers: int | None) -> CheckReport:
     faces = read(path, strict=False)
     problems = [*faces.problems, *_picture_problems(faces, workers)]
     kinds = {kind: sum(p.kind == kind for p in problems) for kind in get_args(ProblemKind)}
@@ -104,39 +102,38 @@ def check(path: str | Path, format: str | None = None, *, workers: int | None = 
     )
 
 
-def detect_format(path: Path) -> str:
-    """Which of ``FORMATS`` stands at ``path``; ``DataError`` when it is none of them or more than one."""
-    if is_file(path):
-        found = _format_of_file(path)
-    elif path.is_dir():
-        found = {
-            "widerface": any(path.glob("*_bbx_gt.txt")) or any(path.glob("wider_face_split/*_bbx_gt.txt")),
-            "retinaface": any(path.glob("label*.txt")),
-        }
-    else:
-        raise DataError(f"{path}: no such file or folder")
-    names = [name for name, there in found.items() if there]
-    if len(names) == 1:
-        return names[0]
-    if names:
-        raise DataError(f"{path}: may be {' or '.join(names)}; say which with --format")
-    raise DataError(
-        f"{path}: neither widerface (wider_face_split/*_bbx_gt.txt) nor retinaface (label.txt); say which with --format"
-    )
+def _is_widerface(path: Path) -> bool:
+    """By the name of a list in a folder; of a file by its first lines, a path and a count."""
+    if path.is_dir():
+        return any(path.glob("*_bbx_gt.txt")) or any(path.glob("wider_face_split/*_bbx_gt.txt"))
+    first = _first_lines(path)
+    return len(first) == 2 and not first[0].startswith("#") and first[1].isdigit()
 
 
-def _format_of_file(file: Path) -> dict[str, bool]:
-    """Tell by the first lines: RetinaFace opens with ``# path``, WIDER FACE with a path and a count."""
-    first = [text for _, text in islice(text_lines(file, []), 2)]
-    retinaface = bool(first) and first[0].startswith("#")
-    return {"widerface": len(first) == 2 and not retinaface and first[1].isdigit(), "retinaface": retinaface}
+def _is_retinaface(path: Path) -> bool:
+    """By the name of a label file in a folder; of a file by its first line, ``# path``."""
+    if path.is_dir():
+        return any(path.glob("label*.txt"))
+    first = _first_lines(path)
+    return bool(first) and first[0].startswith("#")
 
 
-def _unknown_format(format: str) -> str:
-    supported = f"formats supported today: {', '.join(FORMATS)}"
-    if format in _LATER_FORMATS:
-        return f"--format {format} cannot be checked yet; {supported}"
-    return f"--format: no format {quoted(format)}{nearest(format, FORMATS)}; {supported}"
+def _first_lines(file: Path) -> list[str]:
+    return [text for _, text in islice(text_lines(file, []), 2)] if is_file(file) else []
+
+
+WIDERFACE = Format(
+    "widerface",
+    "wider_face_split/*_bbx_gt.txt",
+    _is_widerface,
+    lambda path, workers: _check(path, "widerface", read_widerface, workers),
+)
+RETINAFACE = Format(
+    "retinaface",
+    "label.txt",
+    _is_retinaface,
+    lambda path, workers: _check(path, "retinaface", read_retinaface, workers),
+)
 
 
 def _picture_problems(faces: FaceSet, workers: int | None) -> Iterable[Problem]:
