@@ -12,7 +12,7 @@ from ligera.commands.terminal import print_json, say
 from ligera.commands.training_progress import TrainingProgress
 from ligera.errors import MissingExtra, UsageError, nearest
 
-STUDIES = {"dynamic": "dynamic training against full, static, rs2 and infobatch (paper D)"}
+STUDIES = ("dynamic", "dynamic-faces")
 
 
 def study(

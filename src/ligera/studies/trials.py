@@ -14,6 +14,7 @@ from typing import Any
 
 from ligera.errors import DataError
 from ligera.meter import Cost, read_cost
+from ligera.meter.hardware import available_threads, processor_name
 from ligera.train.reading import parse_recipe, read_recipe
 from ligera.train.run import resume, start
 
@@ -83,6 +84,11 @@ def _run(trial: Trial, folder: Path, tell: Listener | None) -> Outcome:
     else:
         start(recipe, folder, tell)
     return read_outcome(place)
+
+
+def place(threads: int | None, precision: str) -> str:
+    """On what a study was measured, in words."""
+    return f"{processor_name()}, {threads or available_threads()} threads, {precision}"
 
 
 def read_outcome(place: Path) -> Outcome:

@@ -1,12 +1,16 @@
 """Classification through the one loop: it learns, is judged apart, survives a stop, and says what is wrong first."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from ligera.errors import DataError, LigeraError, RecipeError
@@ -124,3 +128,28 @@ def test_an_unreadable_picture_is_refused_before_training(classifier_values: dic
 def test_cifar_takes_no_other_side(classifier_values: dict) -> None:
     with pytest.raises(RecipeError, match="32 px"):
         ClassificationTask(parse_recipe(classifier_values | {"format": "cifar10"}, "test"))
+
+
+def test_two_processes_lose_the_same_as_one_under_infobatch(classifier_values: dict, tmp_path: Path) -> None:
+    """Tolerance 2 % of each epoch's loss, as for faces; what is pruned follows losses gathered over processes.
+
+    Pictures of 32 px and small steps, since statistics over a handful of values blow rounding errors up tenfold a step.
+    """
+    changes = {"epochs": 3, "batch": 12, "side_px": 32, "learning_rate": 0.0003}
+    values = classifier_values | changes | {"sampler": {"kind": "infobatch", "anneal": 0.0}}
+    recipe = tmp_path / "halves.yaml"
+    recipe.write_text(yaml.safe_dump(values))
+    rows = {}
+    for processes in (1, 2):
+        runs = tmp_path / f"with-{processes}"
+        launch = ("-m", "torch.distributed.run", f"--nproc_per_node={processes}", "--standalone", "-m", "ligera.cli")
+        command = [sys.executable, *launch, "train", str(recipe), "--runs", str(runs)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        text = (runs / "train" / "halves" / "history.jsonl").read_text()
+        rows[processes] = [json.loads(line) for line in text.splitlines()]
+    for one, two in zip(rows[1], rows[2], strict=True):
+        assert two["pictures"] == one["pictures"]
+        assert two["loss_entropy"] == pytest.approx(one["loss_entropy"], rel=0.02)
+    assert min(row["pictures"] for row in rows[1]) < 36

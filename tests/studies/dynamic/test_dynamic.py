@@ -6,13 +6,14 @@ import pytest
 
 from ligera.errors import DataError, RecipeError
 from ligera.meter import Meter
-from ligera.studies import dynamic, dynamic_figures, dynamic_report
-from ligera.studies.dynamic import BASE, EQUAL_TIME, Results, Settings
-from ligera.studies.running import _keep, _settings
+from ligera.studies.dynamic import figures, plan, tables
+from ligera.studies.dynamic import study as dynamic_study
+from ligera.studies.dynamic.plan import BASE, EQUAL_TIME, Results, Settings
+from ligera.studies.running import keep_settings, read_settings
 from ligera.studies.trials import Outcome
 from ligera.train.reading import parse_recipe
 
-SETTINGS = Settings(data="x", **dynamic.QUICK | {"betas": (0.1,), "augmented": (False, True)})
+SETTINGS = Settings(data="x", **plan.QUICK | {"betas": (0.1,), "augmented": (False, True)})
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def outcome(cost, accuracy: float, seconds: float = 10.0, epochs: int = 3) -> Ou
 
 @pytest.fixture
 def results(cost) -> Results:
-    names = [condition.name for condition in dynamic.conditions(SETTINGS)] + [EQUAL_TIME]
+    names = [condition.name for condition in plan.conditions(SETTINGS)] + [EQUAL_TIME]
     compared = {
         (name, augmented): [outcome(cost, 0.8 - 0.01 * place, 10.0 - place) for _ in range(2)]
         for augmented in (False, True)
@@ -41,8 +42,8 @@ def results(cost) -> Results:
 
 def test_every_trial_has_a_name_of_its_own_and_a_recipe_that_reads() -> None:
     trials = [
-        dynamic._trial(SETTINGS, condition, seed, augmented)
-        for condition in dynamic.conditions(SETTINGS)
+        plan._trial(SETTINGS, condition, seed, augmented)
+        for condition in plan.conditions(SETTINGS)
         for seed in range(2)
         for augmented in (False, True)
     ]
@@ -53,19 +54,19 @@ def test_every_trial_has_a_name_of_its_own_and_a_recipe_that_reads() -> None:
 
 
 def test_pairs_share_seed_data_and_schedule() -> None:
-    full, changing = dynamic.conditions(SETTINGS)[0], dynamic.conditions(SETTINGS)[2]
-    one, other = (dynamic._trial(SETTINGS, condition, 1, False).recipe for condition in (full, changing))
+    full, changing = plan.conditions(SETTINGS)[0], plan.conditions(SETTINGS)[2]
+    one, other = (plan._trial(SETTINGS, condition, 1, False).recipe for condition in (full, changing))
     assert {key for key in one if one[key] != other[key]} == {"sampler"}
 
 
 def test_full_training_is_shortened_to_the_time_of_dynamic_training(cost) -> None:
     half = [outcome(cost, 0.5)]
     compared = {(BASE, False): [outcome(cost, 0.5)], ("dynamic", False): half}
-    assert dynamic._equal_epochs(SETTINGS, compared, False) == SETTINGS.epochs
+    assert plan._equal_epochs(SETTINGS, compared, False) == SETTINGS.epochs
 
 
 def test_tables_set_the_paper_beside_ours(results: Results) -> None:
-    grid, plain, augmented = dynamic_report.tables(results, "somewhere")
+    grid, plain, augmented = tables.tables(results, "somewhere")
     assert grid.rows[1][1] == "82.1"
     by_name = {row[0]: row for row in plain.rows}
     assert by_name[BASE][-2:] == ("85.17", "100 %")
@@ -75,23 +76,23 @@ def test_tables_set_the_paper_beside_ours(results: Results) -> None:
 
 
 def test_what_is_said_follows_from_the_numbers(results: Results, cost) -> None:
-    said = dynamic_report.verdict(results)
+    said = tables.verdict(results)
     assert any("static" not in sentence and "does not reach" in sentence for sentence in said)
     assert sum("best mean is that of dynamic" in sentence for sentence in said) == 2
 
 
 def test_curves_are_drawn_for_both_kinds(results: Results, tmp_path: Path) -> None:
-    pictures = dynamic_figures.draw(results, tmp_path)
+    pictures = figures.draw(results, tmp_path)
     assert [path.name for path in pictures] == ["curves.png", "curves-augmented.png"]
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in pictures)
 
 
 def test_a_wrong_setting_is_named_with_the_nearest_one() -> None:
     with pytest.raises(RecipeError, match="did you mean 'seeds'"):
-        _settings(("data=x", "seed=3"), quick=True)
+        read_settings("dynamic", dynamic_study, ("data=x", "seed=3"), quick=True)
 
 
 def test_a_study_is_not_continued_under_other_settings(tmp_path: Path) -> None:
-    _keep(SETTINGS, tmp_path)
+    keep_settings(SETTINGS, tmp_path)
     with pytest.raises(DataError, match="other settings"):
-        _keep(SETTINGS.model_copy(update={"seeds": 3}), tmp_path)
+        keep_settings(SETTINGS.model_copy(update={"seeds": 3}), tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ligera.files import write_whole
-from ligera.studies.dynamic import Results
+from ligera.studies.dynamic.plan import Results
 from ligera.studies.trials import Outcome
 
 matplotlib.use("agg")

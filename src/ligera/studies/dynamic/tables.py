@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ligera.studies.dynamic import BASE, EQUAL_TIME, Results
+from ligera.studies.dynamic.plan import BASE, EQUAL_TIME, Results
 from ligera.studies.statistics import Spread, paired, spread
 from ligera.studies.table import Table
 from ligera.studies.trials import Outcome
