@@ -13,7 +13,8 @@ from types import TracebackType
 import numpy as np
 
 from ligera.data.pictures import read_picture
-from ligera.deploy.engine import DEFAULT_MAX_SIDE_PX, BundleEngine, Engine
+from ligera.deploy.cascade_engine import open_engine
+from ligera.deploy.engine import DEFAULT_MAX_SIDE_PX, Engine
 from ligera.deploy.opening import open_bundle
 from ligera.deploy.peers import open_peer, split_peer
 from ligera.deploy.tiling import detect_tiled
@@ -44,7 +45,7 @@ class Detector:
             return cls(open_peer(*peer, threads=threads))
         opened = open_bundle(model, threads=threads, runtime=runtime)
         opened.expect("detect-faces", model)
-        return cls(BundleEngine(opened.runtime, opened.card))
+        return cls(open_engine(opened.runtime, opened.card))
 
     @property
     def name(self) -> str:

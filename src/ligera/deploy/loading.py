@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ligera.deploy.classifier import Classifier
 from ligera.deploy.detector import Detector
-from ligera.deploy.engine import BundleEngine
+from ligera.deploy.cascade_engine import open_engine
 from ligera.deploy.opening import open_bundle
 from ligera.deploy.peers import split_peer
 
@@ -23,4 +23,4 @@ def load_model(model: str | Path, *, threads: int | None = None, runtime: str = 
     opened = open_bundle(model, threads=threads, runtime=runtime)
     if opened.card.task == "classify":
         return Classifier(opened.runtime, opened.card)
-    return Detector(BundleEngine(opened.runtime, opened.card))
+    return Detector(open_engine(opened.runtime, opened.card))

@@ -160,4 +160,4 @@ def test_waiting_may_be_wider_than_the_machine_but_computing_is_not() -> None:
 @pytest.mark.skipif(HAS_RAY, reason="ray is installed here")
 def test_without_ray_its_engine_says_what_to_install() -> None:
     with pytest.raises(MissingExtra, match=r"pip install 'ligera\[cluster\]'"):
-        list(run("ray", chores.square, [1]))
+        run("ray", chores.square, [1])

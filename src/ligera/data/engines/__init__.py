@@ -104,11 +104,15 @@ def run(
 
 
 def check_engine(engine: str, workers: int | None = None) -> None:
-    """Raise ``UsageError`` for an engine that there is not, or more workers than anybody has."""
+    """Raise ``UsageError`` for an unknown engine or too many workers, ``MissingExtra`` for ray without Ray."""
     if engine not in ENGINES:
         raise UsageError(f"no engine is called {engine!r}{nearest(engine, ENGINES)}; known: {', '.join(ENGINES)}")
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
         raise UsageError(f"workers: expected 1 to {MOST_WORKERS}, got {workers}")
+    if engine == "ray":
+        from ligera.data.engines.cluster import check_ray
+
+        check_ray()
 
 
 def _check_start_method(start_method: str | None) -> None:

@@ -6,6 +6,7 @@ travel; files do not, so what the work reads and writes must lie where every mac
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from typing import Any
@@ -15,18 +16,23 @@ from ligera.data.engines.outcome import PerWorker, WorkerDied
 from ligera.data.engines.pool import WorkerPool
 from ligera.errors import MissingExtra
 
-__all__ = ["ray_pool"]
+__all__ = ["check_ray", "ray_pool"]
 
 # Ray takes a millisecond or more for each message.
 CHUNK_S = 0.1
 
 
+def check_ray() -> None:
+    """Raise ``MissingExtra`` where Ray is not installed; takes no time, unlike importing it."""
+    if importlib.util.find_spec("ray") is None:
+        raise MissingExtra("ray", "cluster", "the engine ray")
+
+
 def ray_pool(work: Callable[[Any], Any] | PerWorker, count: int | None) -> WorkerPool:
     """``count`` actors that do ``work``, by default as many as the cluster has cores. Raises ``MissingExtra``."""
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise MissingExtra("ray", "cluster", "the engine ray") from None
+    check_ray()
+    import ray
+
     started = not ray.is_initialized()
     if started:
         # Ray reports how it is used to its maker unless told not to. Whoever sets the variable has the last word.
