@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -189,9 +190,10 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(monkeypa
     sound, steps = FaceTask.loss, []
 
     def loss(self: FaceTask, *arguments: object) -> object:
-        parts = sound(self, *arguments)  # type: ignore[arg-type]
+        losses = sound(self, *arguments)  # type: ignore[arg-type]
         steps.append(1)
-        return {name: part * (float("nan") if len(steps) == 4 else 1) for name, part in parts.items()}
+        factor = float("nan") if len(steps) == 4 else 1
+        return replace(losses, parts={name: part * factor for name, part in losses.parts.items()})
 
     monkeypatch.setattr(FaceTask, "loss", loss)
     with pytest.raises(RecipeError, match="no finite number any more at step 2 of epoch 2"):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ligera.meter import Cost
+from ligera.meter.tally import STILL_S
 
 from .machine import Machine, PlayedCard, PlayedPackage, Trace, level, metered
 from .test_integrals import STEEPEST_W_PER_S, traces
@@ -35,8 +36,13 @@ def test_the_energy_of_a_card_is_that_of_its_trace(
     cost = metered(machine, gaps_s)
     figure = cost.devices["Played Card"]["energy_kwh"]
     bound_j = 0.002 if counter else STEEPEST_W_PER_S * sum(gap_s**2 for gap_s in gaps_s) / 4 + 0.001 * sum(gaps_s)
+    truth_j = trace.joules(0.0, machine.clock.at_s)
+    if figure.source == "unknown":
+        # hardware that says 0 for so long says nothing
+        assert truth_j <= bound_j + 1e-6 and machine.clock.at_s >= STILL_S
+        return
     assert figure.source == "measured" and figure.value is not None
-    assert abs(figure.value * KWH - trace.joules(0.0, machine.clock.at_s)) <= bound_j + 1e-6
+    assert abs(figure.value * KWH - truth_j) <= bound_j + 1e-6
     assert ("energy counter" if counter else "power, integrated") in figure.note
 
 

@@ -1,11 +1,13 @@
 """Mask R-CNN around our backbones: what goes in and out, bounded pages, strides that no first page can bend."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from ligera.errors import MissingExtra
 from ligera.models.layout_catalogue import LAYOUT_DETECTORS, build_layout
 from ligera.models.layout_specs import MaskRCNNSpec, ResNetSpec, VoVNetSpec
 from ligera.models.maskrcnn import BoundedInput, build_maskrcnn
@@ -145,3 +147,12 @@ def test_layout_small_is_small():
     with torch.device("meta"):
         parameters = sum(p.numel() for p in build_layout("layout-small").parameters())
     assert parameters < 2.5e6  # 5 MB with weights in 16 bits
+
+
+@pytest.mark.parametrize("package", ["torch", "torchvision"])
+def test_without_its_package_a_network_names_the_extra_to_install(monkeypatch, package):
+    monkeypatch.delitem(sys.modules, "ligera.models.maskrcnn")
+    for module in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtra, match=rf"needs {package}, .*ligera\[train\]"):
+        build_layout("layout-small")

@@ -18,8 +18,8 @@ def split_off(pictures: LabelledPictures, share_or_count: float, seed: int) -> t
     """``(rest_rows, held_rows)``, both ascending int64, which together are all rows, each once.
 
     ``share_or_count`` is a share of all (a float between 0 and 1) or a number of pictures (a whole one). Each class
-    gives its proportional part, rounded up or down, at least one where the number held allows it; a class always keeps
-    one, for which others give more if they must. The same seed gives the same rows. Raises ``UsageError`` for an amount
+    gives its proportional part, rounded up or down, at least one where rounding alone can make room for it; a class
+    always keeps one, for which others give more if they must. The same seed gives the same rows. Raises ``UsageError`` for an amount
     that leaves nothing on one side.
     """
     counts = np.bincount(pictures.labels, minlength=len(pictures.names))

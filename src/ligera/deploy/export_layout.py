@@ -5,8 +5,8 @@ In: a network of ``models.maskrcnn`` and its card. Out: one ONNX file of three p
 (``deploy.layout``). Nothing is written when a part and torch disagree.
 
 Why in parts: torch's tracing exporter can write the network at once and faithfully, if pages are prepared and masks
-pasted outside of it; but thresholds and limits are then fixed, it runs half as fast on a CPU, and it needs operators
-for choosing and suppressing boxes that few other runtimes take. torch's newer exporter fails on the whole network.
+pasted outside of it; but thresholds and limits are then fixed, it took half as long again on a CPU, and it needs
+operators for choosing and suppressing boxes that few other runtimes take. torch's newer exporter fails on all of it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ In: a ``MaskRCNNSpec``, the (height, width) of the input in px, the batch. Out: 
 forward and backward, is played through on torch's meta device, whose tensors have shapes and lifetimes but no contents,
 and a ledger is kept of what is alive. What depends on contents is taken at its bound: every picture gives as many
 proposals to the heads as the spec allows. Not counted: what kernels use inside, an allocator's slack, a GPU's context.
-Held against real steps on a CPU, tensors alone came within 8 %, and the process took 15 to 50 % more than them.
+Held against real steps on a CPU, tensors alone came within 8 %, and the process took 15 to 55 % more than predicted.
 """
 
 from __future__ import annotations
