@@ -19,8 +19,8 @@ def split_off(pictures: LabelledPictures, share_or_count: float, seed: int) -> t
 
     ``share_or_count`` is a share of all (a float between 0 and 1) or a number of pictures (a whole one). Each class
     gives its proportional part, rounded up or down, at least one where rounding alone can make room for it; a class
-    always keeps one, for which others give more if they must. The same seed gives the same rows. Raises ``UsageError`` for an amount
-    that leaves nothing on one side.
+    always keeps one, for which others give more if they must. The same seed gives the same rows. Raises ``UsageError``
+    for an amount that leaves nothing on one side.
     """
     counts = np.bincount(pictures.labels, minlength=len(pictures.names))
     held = _quotas(counts, _wanted(share_or_count, len(pictures)))
