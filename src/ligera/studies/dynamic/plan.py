@@ -53,12 +53,12 @@ class Settings(Frozen):
 
 
 QUICK = {
-    "pictures": 600,
-    "held_out": 300,
-    "test_pictures": 500,
-    "epochs": 4,
+    "pictures": 400,
+    "held_out": 200,
+    "test_pictures": 300,
+    "epochs": 3,
     "variant_epochs": 2,
-    "augmented_epochs": 4,
+    "augmented_epochs": 3,
     "batch": 50,
     "seeds": 2,
     "grid_seeds": 1,
