@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ligera.data.augment import AugmentRecipe, augment, colour_matrix, keep_teachable, mirror, move
+from ligera.data.affine import carry
+from ligera.data.augment import AugmentRecipe, augment, colour_matrix, keep_teachable, mirror
 from ligera.records import Picture, Targets
 
 SIDE = 96
@@ -75,7 +76,7 @@ def test_mirroring_twice_gives_back_what_was() -> None:
 
 
 def test_what_still_shows_of_a_face_that_left_is_ignored() -> None:
-    moved = move(Targets([[90, 10, 130, 50]]), 1.0, (0, 0), (0, 0, 100, 100))
+    moved = carry(Targets([[90, 10, 130, 50]]), np.eye(2, 3), (100, 100))
     assert len(moved) == 0
     assert moved.ignore.tolist() == [[90, 10, 100, 50]]
 
@@ -98,8 +99,49 @@ def test_colour_changes_keep_grey_grey() -> None:
         assert np.ptp(changed) < 1e-3
 
 
+def test_a_window_chosen_by_a_face_shows_it_at_a_size_of_the_asked_range() -> None:
+    generator = np.random.default_rng(0)
+    recipe = AugmentRecipe(colour=0, by_face=1.0, face_px=(20.0, 24.0), min_face_px=1)
+    for _ in range(60):
+        picture, targets = marked_picture(generator)
+        one = Targets(targets.boxes[:1], landmarks=targets.landmarks[:1])
+        _, shown = augment(lambda one=one, picture=picture: (picture, one), recipe, SIDE, generator)
+        sizes = (shown.boxes[:, 2:] - shown.boxes[:, :2]).max(axis=1)
+        assert len(sizes) == 1
+        assert 17 <= sizes[0] <= 26
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_turned_and_stretched_faces_keep_their_boxes_on_them(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    recipe = AugmentRecipe((1.0, 1.5), colour=0, fill=0, turn=1.0, stretch=1.0, mirror=0, min_face_px=6)
+    picture, targets = marked_picture(generator)
+    pixels, shown = augment(lambda: (picture, targets), recipe, SIDE, generator)
+    for (x1, y1, x2, y2), points in zip(shown.boxes, shown.landmarks, strict=True):
+        middle = pixels[round((y1 + y2) / 2 - 1) : round((y1 + y2) / 2 + 1), round((x1 + x2) / 2 - 1) :][:, :2]
+        assert middle.min() > 200
+        if x1 > 0 and x2 < SIDE and y1 > 0 and y2 < SIDE:
+            assert ((points > [x1, y1]) & (points < [x2, y2])).all()
+
+
+def test_every_kind_of_damage_keeps_the_boxes_of_the_undamaged_sample() -> None:
+    picture = marked_picture(np.random.default_rng(1))
+    damage = {"hide": 1.0, "light": 1.0, "blur": 1.0, "compress": 1.0, "grey": 1.0}
+    plain, damaged = (
+        augment(lambda: picture, AugmentRecipe(mirror=0, **kinds), SIDE, np.random.default_rng(3))
+        for kinds in ({}, damage)
+    )
+    assert np.array_equal(plain[1].boxes, damaged[1].boxes)
+    assert not np.array_equal(plain[0], damaged[0])
+    assert damaged[0].shape == (SIDE, SIDE, 3)
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"crop_ratios": ()}, {"crop_ratios": (0.0,)}, {"mosaic": 1.5}, {"mosaic_grids": (1,)}, {"colour": -0.1}]
+    "wrong",
+    [
+        *({"crop_ratios": ()}, {"crop_ratios": (0.0,)}, {"mosaic": 1.5}, {"mosaic_grids": (1,)}, {"colour": -0.1}),
+        *({"blur": 2.0}, {"turn_deg": 200.0}, {"face_px": (40.0, 20.0)}, {"face_px": (0.0, 20.0)}),
+    ],
 )
 def test_a_recipe_that_makes_no_sense_is_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="expected"):

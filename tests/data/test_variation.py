@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ligera.data.variation import Variation, carry, vary
+from ligera.data.affine import carry
+from ligera.data.variation import Variation, vary
 from ligera.records import Picture, Targets
 
 FACE = np.array([[60.0, 40.0, 100.0, 90.0]], np.float32)
