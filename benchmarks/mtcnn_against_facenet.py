@@ -29,7 +29,7 @@ import numpy as np
 
 from ligera.data.pictures import read_picture
 from ligera.deploy.bundle import BundleCard, card_from_metadata
-from ligera.deploy.cascade_engine import open_engine
+from ligera.deploy.opening import open_engine
 from ligera.deploy.runtimes import open_runtime
 from ligera.models.cascade import CascadeRule
 from ligera.records import Decoding, Preprocess

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ligera.deploy.bundle import BundleCard, card_from_metadata
-from ligera.deploy.cascade_engine import CascadeEngine, open_engine
+from ligera.deploy.cascade_engine import CascadeEngine
+from ligera.deploy.opening import open_engine
 from ligera.deploy.runtimes import open_runtime
 from ligera.models.cascade import cells_along
 from ligera.records import Decoding, Preprocess

@@ -186,7 +186,11 @@ def test_a_missing_ground_truth_is_found_before_any_detection(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("protocol", "reason"),
-    [("widerface", "needs WIDER FACE's own layout"), ("coco", "not there yet"), ("ap05", "did you mean 'ap50'")],
+    [
+        ("widerface", "needs WIDER FACE's own layout"),
+        ("coco", "is for layout detectors"),
+        ("ap05", "did you mean 'ap50'"),
+    ],
 )
 def test_a_protocol_that_does_not_fit_is_refused(
     detector: Detector, tmp_path: Path, protocol: str, reason: str

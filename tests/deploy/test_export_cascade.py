@@ -11,9 +11,10 @@ import torch
 
 from ligera.deploy.bundle import card_from_metadata
 from ligera.deploy.cascade import Cascade
-from ligera.deploy.cascade_engine import CASCADE_KEY, open_engine
+from ligera.deploy.cascade_engine import CASCADE_KEY
 from ligera.deploy.engine import BundleEngine
 from ligera.deploy.export_cascade import export_cascade
+from ligera.deploy.opening import open_engine
 from ligera.deploy.runtimes import open_runtime
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import ModelError
@@ -42,7 +43,7 @@ def test_the_bundle_is_one_small_file_that_onnxruntime_runs_alone(untrained: Pat
         "import numpy as np\n"
         "from pathlib import Path\n"
         "from ligera.deploy.bundle import card_from_metadata\n"
-        "from ligera.deploy.cascade_engine import open_engine\n"
+        "from ligera.deploy.opening import open_engine\n"
         "from ligera.deploy.runtimes import open_runtime\n"
         "runtime = open_runtime(Path(sys.argv[1]), threads=1)\n"
         "engine = open_engine(runtime, card_from_metadata(runtime.metadata, 'x'))\n"

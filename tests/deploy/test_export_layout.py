@@ -9,13 +9,13 @@ from torch import nn
 
 from ligera.deploy.bundle import card_from_metadata
 from ligera.deploy.export_layout import card_of, export_layout
-from ligera.deploy.layout.engine import LayoutEngine, layout_from_metadata
+from ligera.deploy.layout.engine import layout_from_metadata
 from ligera.deploy.layout.weights import halve_weights
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import ModelError
 from ligera.models.maskrcnn import build_maskrcnn
 
-from .layout.pages import LABELS, drawn_page, tiny_spec
+from .layout.pages import LABELS, drawn_page, engine_of, tiny_spec
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_weights_in_16_bits_halve_the_file_and_change_little(net, tmp_path):
     half = export_layout(net, card, tmp_path / "half.onnx", half_weights=True)
     assert half.size_bytes < 0.65 * full.size_bytes
     assert half.difference == full.difference < half.stored_difference < 5e-3
-    outputs = [LayoutEngine.load(report.path, threads=1).regions(pixels, score=0.0) for report in (full, half)]
+    outputs = [engine_of(report.path).regions(pixels, score=0.0) for report in (full, half)]
     assert outputs[0].scores[:10] == pytest.approx(outputs[1].scores[:10], abs=0.02)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ligera.commands.region_scores import score_regions, show_regions
 from ligera.commands.terminal import complain, print_json, print_table, quiet_libraries, say, with_progress
 from ligera.errors import UsageError
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from ligera.deploy.classifier import Classifier
     from ligera.deploy.detector import Detector
     from ligera.deploy.evaluate import GroupScore, LabelScores, WiderScores
+    from ligera.deploy.evaluate_regions import RegionScores
+
+    Scores = AccuracyScores | LabelScores | WiderScores | RegionScores
 
 SETTINGS = ("easy", "medium", "hard")
 LIST_FOLDER = "wider_face_split"
@@ -31,7 +35,8 @@ def evaluate(
     data: Annotated[
         Path | None,
         typer.Argument(
-            help="RetinaFace labels or WIDER FACE's layout; for a classifier a folder per class or CIFAR-10."
+            help="RetinaFace labels or WIDER FACE's layout; for a classifier a folder per class or CIFAR-10; for a "
+            "layout detector COCO instances or PAGE XML."
         ),
     ] = None,
     *,
@@ -44,13 +49,23 @@ def evaluate(
     ] = None,
     protocol: Annotated[
         str | None,
-        typer.Option(help="ap50 or widerface; accuracy of a classifier.", show_default="that of data and model"),
+        typer.Option(
+            help="ap50 or widerface; accuracy of a classifier; coco of layouts.", show_default="that of data and model"
+        ),
     ] = None,
     max_side: Annotated[
         int | None, typer.Option(min=32, help="Search at this long side at most, px.", show_default="native size")
     ] = None,
     min_face: Annotated[
         int | None, typer.Option(min=1, help="Ignore faces whose long side is shorter, px.", show_default="count all")
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SELECTOR=CLASS",
+            help="Which PAGE XML regions are a class of the layout model, such as MusicRegion=staff; may be repeated.",
+            show_default="the classes that the files name",
+        ),
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads.", show_default="cores, at most 4")] = None,
     runtime: Annotated[str, typer.Option(help="What runs the network.")] = "onnxruntime",
@@ -69,7 +84,7 @@ def evaluate(
     """
     options: dict[str, str | int | None] = {"protocol": protocol, "max_side": max_side, "min_face": min_face}
     if detections is not None or ground_truth is not None:
-        if model is not None or max_side is not None or min_face is not None or out is not None:
+        if model is not None or max_side is not None or min_face is not None or out is not None or tag:
             raise UsageError(
                 "--detections were made already: give them and --ground-truth without a model or its options"
             )
@@ -77,7 +92,7 @@ def evaluate(
     elif model is None or data is None:
         raise UsageError("give MODEL and DATA, or --detections DUMP_DIR with --ground-truth SPLIT_DIR")
     else:
-        _score_model(model, data, threads, runtime, out=out, as_json=as_json, **options)
+        _score_model(model, data, threads, runtime, tag=tag or [], out=out, as_json=as_json, **options)
 
 
 def _score_dump(detections: Path | None, ground_truth: Path | None, protocol: str | None, as_json: bool) -> None:
@@ -110,6 +125,7 @@ def _score_model(
     threads: int | None,
     runtime: str,
     *,
+    tag: list[str],
     out: Path | None,
     as_json: bool,
     **options: str | int | None,
@@ -119,8 +135,12 @@ def _score_model(
 
     with quiet_libraries(), load_model(model, threads=threads, runtime=runtime) as loaded:
         if isinstance(loaded, Classifier):
-            scores: AccuracyScores | LabelScores | WiderScores = _classified(loaded, data, **options)
+            _expect_no_tags(tag)
+            scores: Scores = _classified(loaded, data, **options)
+        elif loaded.task == "detect-regions":
+            scores = score_regions(loaded, data, tag=tag, **options)
         else:
+            _expect_no_tags(tag)
             scores = _detected(loaded, data, **options)
     if as_json:
         print_json(scores.as_dict() | {"model": model})
@@ -130,6 +150,11 @@ def _score_model(
     folder = _write(scores, model, data, out, as_json)
     if folder is not None:
         (complain if as_json else say)(f"-> {folder}")
+
+
+def _expect_no_tags(tag: list[str]) -> None:
+    if tag:
+        raise UsageError("--tag: says which regions of PAGE XML are a layout detector's classes; this model is none")
 
 
 def _detected(detector: Detector, data: Path, **options: Any) -> LabelScores | WiderScores:
@@ -157,9 +182,7 @@ def _classified(
     return evaluate_classifier(classifier, data, watch=watch)
 
 
-def _write(
-    scores: AccuracyScores | LabelScores | WiderScores, model: str, data: Path, out: Path | None, as_json: bool
-) -> Path | None:
+def _write(scores: Scores, model: str, data: Path, out: Path | None, as_json: bool) -> Path | None:
     """Write ``scores.json`` and a classifier's ``confusion.png``; returns their folder, or ``None`` for nowhere."""
     from ligera.deploy.accuracy import AccuracyScores
     from ligera.files import new_run_folder, write_bytes
@@ -178,14 +201,17 @@ def _write(
     return folder
 
 
-def _show(model: str, scores: AccuracyScores | LabelScores | WiderScores) -> None:
+def _show(model: str, scores: Scores) -> None:
     from ligera.deploy.accuracy import AccuracyScores
     from ligera.deploy.evaluate import LabelScores
+    from ligera.deploy.evaluate_regions import RegionScores
 
     if isinstance(scores, AccuracyScores):
         _show_accuracy(model, scores)
     elif isinstance(scores, LabelScores):
         _show_labels(model, scores)
+    elif isinstance(scores, RegionScores):
+        show_regions(model, scores)
     else:
         wider = {setting: getattr(scores, setting) for setting in SETTINGS}
         _show_wider(model, scores.protocol, scores.pictures, wider)

@@ -12,6 +12,7 @@ from ligera.commands.terminal import complain, print_json, print_table, say
 from ligera.errors import MissingExtra, UsageError
 
 SIDE_MULTIPLE_PX = 32
+PAGE_SIDE_PX = 1024
 
 
 def models(
@@ -29,11 +30,11 @@ def models(
         raise UsageError(f"--size {size}: expected sides that are multiples of {SIDE_MULTIPLE_PX} px, such as 320x320")
     builtin = _builtin()
     nets, why_uncounted = _catalogue((height, width))
-    peers = _peers()
+    layouts, peers = _layouts(), _peers()
     if as_json:
-        print_json({"builtin": builtin, "catalogue": nets, "peers": peers})
+        print_json({"builtin": builtin, "catalogue": nets, "layouts": layouts, "peers": peers})
     else:
-        _show(builtin, nets, peers)
+        _show(builtin, nets, layouts, peers)
     if why_uncounted:
         complain(f"ligera: {why_uncounted}")
 
@@ -82,6 +83,24 @@ def _catalogue(input_size: tuple[int, int]) -> tuple[list[dict[str, Any]], str |
     return rows, reason
 
 
+def _layouts() -> list[dict[str, Any]]:
+    """A row per layout detector, with what it costs on an upright page of its own size where torch is installed."""
+    from ligera.models.layout_catalogue import LAYOUT_DETECTORS
+
+    try:
+        from ligera.models.layout_summary import summarize_layout
+    except ModuleNotFoundError:
+        empty = {"parameters": None, "macs": None, "regions": None, "input_size": None}
+        return [{"name": name} | empty for name in LAYOUT_DETECTORS]
+    rows = []
+    for name, spec in LAYOUT_DETECTORS.items():
+        side = spec.preprocess.max_side or PAGE_SIDE_PX
+        width = side * 2 // 3 // SIDE_MULTIPLE_PX * SIDE_MULTIPLE_PX
+        cost = asdict(summarize_layout(name, (side, width)))
+        rows.append({"name": name} | {key: cost[key] for key in ("parameters", "macs", "regions", "input_size")})
+    return rows
+
+
 def _peers() -> list[dict[str, Any]]:
     from ligera.deploy.peers import PEERS
 
@@ -91,7 +110,12 @@ def _peers() -> list[dict[str, Any]]:
     ]
 
 
-def _show(builtin: list[dict[str, Any]], nets: list[dict[str, Any]], peers: list[dict[str, Any]]) -> None:
+def _show(
+    builtin: list[dict[str, Any]],
+    nets: list[dict[str, Any]],
+    layouts: list[dict[str, Any]],
+    peers: list[dict[str, Any]],
+) -> None:
     say("built in, for ligera detect --model NAME")
     if builtin:
         print_table(
@@ -108,8 +132,18 @@ def _show(builtin: list[dict[str, Any]], nets: list[dict[str, Any]], peers: list
     say("nets, for a recipe's model: NAME (height x width px; receptive field of each level, finest first)")
     print_table(("name", "parameters", "MACs", "at px", "receptive field px"), [_net_cells(row) for row in nets])
     say()
+    say("layout detectors, for a recipe of pages (height x width px; MACs of a page with 40 regions)")
+    print_table(("name", "parameters", "MACs", "at px"), [_layout_cells(row) for row in layouts])
+    say()
     say("other people's detectors, for ligera detect --model KIND:FILE")
     print_table(("kind", "what", "file"), [(row["kind"], row["summary"], row["file"]) for row in peers], left=3)
+
+
+def _layout_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    if row["parameters"] is None:
+        return (row["name"], "?", "?", "?")
+    height, width = row["input_size"]
+    return (row["name"], f"{row['parameters']:,}", f"{row['macs'] / 1e6:,.0f} M", f"{height}x{width}")
 
 
 def _net_cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 __all__ = ["joined", "outlines_of"]
 
-_BLOCK = 3
+_BLOCK = 2
 _MOST_CANDIDATES = 512
 
 
@@ -29,8 +29,8 @@ def outlines_of(mask: np.ndarray, *, least_area_px2: float = 0.0) -> tuple[np.nd
         return ()
     left, top = int(columns[0]), int(rows[0])
     crop = mask[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
-    # OpenCV walks through the middles of pixels. On blocks of 3 x 3 the middles of the outer ones lie in the first and
-    # last third, which tells the edge that they belong to.
+    # OpenCV walks through the middles of pixels. In blocks of 2 x 2 those lie in the first or the second half, which
+    # tells the edge that they belong to.
     blocks = cv2.resize(crop, None, fx=_BLOCK, fy=_BLOCK, interpolation=cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(blocks, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     corner = np.array([left, top], np.float64)

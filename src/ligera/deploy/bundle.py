@@ -3,7 +3,8 @@
 The key ``ligera`` of the file's metadata holds a :class:`BundleCard` as JSON. Reading needs onnxruntime only, writing
 needs onnx. The graph has one input. A detector's outputs are ``boxes`` (B, P, 4), ``scores`` (B, P, K) and, where the
 network has them, ``landmarks`` (B, P, 10), raw as ``models.decode`` reads them; a classifier's is ``logits`` (B, K), a
-column for each label.
+column for each label. A layout detector's file holds three networks (``deploy.layout``) and says how they are read in a
+key of its own, as does a cascade's.
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ LARGEST_CLASSIFIED_PX = 4096
 LONGEST_NAME = 100
 FORMAT = 1
 
-Task = Literal["detect-faces", "classify"]
+Task = Literal["detect-faces", "detect-regions", "classify"]
+# of stored weights; of arithmetic too in bf16 and int8
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
 class BundleCard:
     """What a bundle says of itself.
 
-    ``decoding`` is how a detector's outputs are read; a classifier has none, and a ``fixed`` input.
+    ``decoding`` is how a face detector's outputs are read; others have none. A classifier has a ``fixed`` input.
     ``scores`` maps a metric with its protocol, such as ``AP50 masks (native size, single scale)``, to its value.
     ``recipe_sha256`` is that of the resolved recipe and ``graph_sha256`` that of the ONNX graph without metadata, which
     ``write_bundle`` fills in; both are empty where unknown.
@@ -48,7 +51,7 @@ class BundleCard:
     decoding: Decoding | None = None
     task: Task = "detect-faces"
     labels: tuple[str, ...] = ("face",)
-    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    precision: Precision = "fp32"
     training_data: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     licence: str = ""
@@ -63,13 +66,15 @@ class BundleCard:
             raise ValueError(f"name: expected printable text of up to {LONGEST_NAME} characters, got {got}")
         if not self.labels:
             raise ValueError("labels: expected at least one")
-        if (self.decoding is None) != (self.task == "classify"):
+        if (self.decoding is None) != (self.task != "detect-faces"):
             raise ValueError(f"decoding: expected {'none' if self.decoding else 'one'} for the task {self.task}")
         _check_input(self.preprocess)
         if self.task == "classify":
             _check_classes(self.labels, self.preprocess)
         elif self.preprocess.crop:
             raise ValueError("preprocess: expected no crop, which would hide what lies outside from a detector")
+        if self.task == "detect-regions":
+            _check_regions(self.labels, self.preprocess)
 
     def to_json(self) -> str:
         """The card as one line of JSON; ``card_from_json`` reads it back."""
@@ -90,12 +95,29 @@ def _check_input(rule: Preprocess) -> None:
 def _check_classes(labels: tuple[str, ...], rule: Preprocess) -> None:
     if len(labels) < 2 or not all(labels):
         raise ValueError("labels: expected two or more of a classifier, each with a name")
-    if len(set(labels)) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
-        raise ValueError(f"labels: expected different ones, got {twice[:LONGEST_NAME]!r} more than once")
+    _check_different(labels)
     if rule.fixed is None or max(rule.fixed) > LARGEST_CLASSIFIED_PX:
         wanted = f"a fixed size of a classifier's input, at most {LARGEST_CLASSIFIED_PX} px"
         raise ValueError(f"preprocess: expected {wanted}, got {rule.fixed}")
+
+
+def _check_regions(labels: tuple[str, ...], rule: Preprocess) -> None:
+    """Labels become classes of files that others read; pages are prepared as the networks' levels need it."""
+    # it brings OpenCV along, which no other card needs
+    from ligera.data.regions import is_class_name
+
+    wrong = next((label for label in labels if not is_class_name(label)), None)
+    if wrong is not None:
+        raise ValueError(f"labels: expected names of classes, got {wrong[:LONGEST_NAME]!r}")
+    _check_different(labels)
+    if rule.layout != "nchw" or rule.fixed is not None or rule.max_side is None:
+        raise ValueError("preprocess: expected pages in nchw, of free size up to a max_side")
+
+
+def _check_different(labels: tuple[str, ...]) -> None:
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise ValueError(f"labels: expected different ones, got {twice[:LONGEST_NAME]!r} more than once")
 
 
 @functools.cache

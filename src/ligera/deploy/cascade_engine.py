@@ -1,6 +1,6 @@
 """A bundle of MTCNN as a detector like any other: ``Detections`` within the picture, best first.
 
-``open_engine`` tells such a bundle from others by the key ``ligera.cascade`` of its metadata, which holds a
+``opening.open_engine`` tells such a bundle from others by the key ``ligera.cascade`` of its metadata, which holds a
 ``CascadeRule`` as JSON.
 """
 
@@ -17,22 +17,16 @@ import numpy as np
 from ligera.boxes import clip
 from ligera.deploy.bundle import BundleCard
 from ligera.deploy.cascade import Cascade
-from ligera.deploy.engine import BundleEngine, Engine, check_finite, limited
+from ligera.deploy.engine import check_finite, limited
 from ligera.deploy.runtimes import Runtime
 from ligera.errors import ModelError
 from ligera.models.cascade import CascadeRule
 from ligera.models.preprocess import input_size
 from ligera.records import Detections
 
-__all__ = ["CASCADE_KEY", "CascadeEngine", "open_engine", "rule_from_metadata"]
+__all__ = ["CASCADE_KEY", "CascadeEngine", "rule_from_metadata"]
 
 CASCADE_KEY = "ligera.cascade"
-
-
-def open_engine(runtime: Runtime, card: BundleCard) -> Engine:
-    """The engine that a detector's bundle needs; ``ModelError`` for a damaged cascade."""
-    rule = rule_from_metadata(runtime.metadata, card.name)
-    return BundleEngine(runtime, card) if rule is None else CascadeEngine(runtime, card, rule)
 
 
 def rule_from_metadata(metadata: Mapping[str, str], where: str) -> CascadeRule | None:

@@ -75,7 +75,7 @@ class Classifier:
         if split_peer(str(model)) is not None:
             raise ModelError(f"{model}: is a detector, which runs with `ligera detect`; here a classifier is needed")
         opened = open_bundle(model, threads=threads, runtime=runtime)
-        opened.expect("classify", model)
+        opened.expect(model, "classify")
         return cls(opened.runtime, opened.card)
 
     @property

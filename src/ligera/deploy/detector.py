@@ -13,9 +13,9 @@ from types import TracebackType
 import numpy as np
 
 from ligera.data.pictures import read_picture
-from ligera.deploy.cascade_engine import open_engine
+from ligera.deploy.bundle import Task
 from ligera.deploy.engine import DEFAULT_MAX_SIDE_PX, Engine
-from ligera.deploy.opening import open_bundle
+from ligera.deploy.opening import open_bundle, open_engine
 from ligera.deploy.peers import open_peer, split_peer
 from ligera.deploy.tiling import detect_tiled
 from ligera.errors import UsageError
@@ -44,12 +44,18 @@ class Detector:
         if peer is not None:
             return cls(open_peer(*peer, threads=threads))
         opened = open_bundle(model, threads=threads, runtime=runtime)
-        opened.expect("detect-faces", model)
+        opened.expect(model, "detect-faces", "detect-regions")
         return cls(open_engine(opened.runtime, opened.card))
 
     @property
     def name(self) -> str:
         return self.engine.name
+
+    @property
+    def task(self) -> Task:
+        """What it finds: faces, as all detectors of others do, or the regions of pages."""
+        card = getattr(self.engine, "card", None)
+        return "detect-faces" if card is None else card.task
 
     def detect(
         self,
@@ -68,9 +74,7 @@ class Detector:
         Raises ``PictureError`` for a file that is no picture, ``UsageError`` for an option out of range and
         ``ValueError`` for an array of another shape or type.
         """
-        _check("score", score, 0, 1)
-        _check("max_side", max_side, SMALLEST_SIDE_PX, None)
-        _check("tile", tile, SMALLEST_SIDE_PX, None)
+        self.check_options(score=score, max_side=max_side, tile=tile)
         if isinstance(source, str | Path):
             source = read_picture(source)
         pixels = source.pixels if isinstance(source, Picture) else Picture(source).pixels
@@ -85,6 +89,16 @@ class Detector:
                 picture, score=score, max_side=tile if tile > DEFAULT_MAX_SIDE_PX else None
             ),
         )
+
+    def check_options(
+        self, *, score: float | None = None, max_side: int | None = None, tile: int | None = None
+    ) -> None:
+        """Raise ``UsageError`` for an option of ``detect`` out of range, or for tiles where they would cut regions."""
+        _check("score", score, 0, 1)
+        _check("max_side", max_side, SMALLEST_SIDE_PX, None)
+        _check("tile", tile, SMALLEST_SIDE_PX, None)
+        if tile is not None and self.task == "detect-regions":
+            raise UsageError(f"tile: would cut the regions of a page, which {self.name} sees whole; leave it out")
 
     def close(self) -> None:
         """Free the network; the detector cannot be used afterwards."""

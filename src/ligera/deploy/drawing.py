@@ -1,7 +1,8 @@
 """Detections drawn into a copy of their picture, readable from thumbnails to camera originals.
 
 In: ``(H, W, 3)`` uint8 RGB and ``Detections``. Out: the same, drawn. Sizes follow the picture; strokes have a dark
-rim so that they show on any ground; numbers are left out where they would cover more than they tell.
+rim so that they show on any ground; numbers are left out where they would cover more than they tell. Regions with
+outlines are drawn as ``data.region_drawing`` does it, a colour for each class.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ligera.data.region_drawing import draw_regions
+from ligera.data.regions import regions_of
 from ligera.records import Detections
 
 __all__ = ["crop", "draw"]
@@ -23,8 +26,13 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT_PX = 22.0
 
 
-def draw(pixels: np.ndarray, found: Detections, *, scores: bool = True) -> np.ndarray:
-    """A copy of the picture with boxes, landmarks and, where there is room, scores; the best are drawn last, on top."""
+def draw(pixels: np.ndarray, found: Detections, *, scores: bool = True, legend: bool = True) -> np.ndarray:
+    """A copy of the picture with boxes, landmarks and, where there is room, scores; the best are drawn last, on top.
+
+    Where detections have outlines, these are drawn instead, and with ``legend`` a strip below names their classes.
+    """
+    if found.polygons is not None:
+        return draw_regions(pixels, regions_of(found), found.names, legend=legend)
     picture = np.ascontiguousarray(pixels).copy()
     side = max(picture.shape[:2])
     stroke = max(1, round(side / 500))

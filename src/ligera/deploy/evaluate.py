@@ -9,10 +9,10 @@ only their detections are kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,13 +30,12 @@ from ligera.metrics.average_precision import (
     average_precision_interval,
 )
 from ligera.metrics.landmarks import landmark_error
-from ligera.records import Detections, Targets
+from ligera.records import Detections, Picture, Targets
 
-__all__ = ["PROTOCOLS", "GroupScore", "LabelScores", "WiderScores", "evaluate", "input_rule"]
+__all__ = ["PROTOCOLS", "GroupScore", "LabelScores", "Watch", "WiderScores", "detected_in", "evaluate", "input_rule"]
 
 PROTOCOLS = ("ap50", "widerface")
 _LAYOUTS = ("retinaface", "widerface")
-_LATER_PROTOCOLS = ("coco",)
 # AP needs the whole curve, so nearly everything that a network finds; below this only the tail of precision is left.
 LOWEST_SCORE = 0.02
 OPERATING_SCORE = 0.5
@@ -45,7 +44,8 @@ MOST_BROKEN_NAMED = 5
 _NATIVE_PX = 1_000_000  # longer than any side of a picture
 
 Pair = tuple[Detections, Targets]
-Watch = Callable[[Iterable[FaceSample], int], Iterable[FaceSample]]
+Sample = TypeVar("Sample")
+Watch = Callable[[Iterable[Sample], int], Iterable[Sample]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def evaluate(
     protocol: str | None = None,
     max_side: int | None = None,
     min_face: int | None = None,
-    watch: Watch | None = None,
+    watch: Watch[FaceSample] | None = None,
 ) -> LabelScores | WiderScores:
     """Run ``detector`` over the data set at ``data`` and score it.
 
@@ -131,8 +131,13 @@ def evaluate(
     labels or pictures that cannot be read, naming them, ``UsageError`` for a protocol that does not fit the data and
     ``ModelError`` for a network whose boxes are no numbers.
     """
-    if protocol == "accuracy":
-        raise UsageError(f"--protocol accuracy is for classifiers; {detector.name} finds faces: ap50 or widerface")
+    others = {"accuracy": "classifiers", "coco": "layout detectors"}
+    if protocol in others:
+        raise UsageError(
+            f"--protocol {protocol} is for {others[protocol]}; {detector.name} finds faces: ap50, widerface"
+        )
+    if detector.task != "detect-faces":
+        raise UsageError(f"{detector.name} finds regions of pages; score it with evaluate_regions")
     layout = detect_format(Path(data))
     protocol = _checked_protocol(protocol, layout, data)
     if protocol == "widerface":
@@ -198,8 +203,6 @@ def _checked_protocol(protocol: str | None, layout: str, data: str | Path) -> st
         raise UsageError(f"{data}: holds {layout} data, without labelled faces; a face detector is scored on those")
     if protocol is None:
         return "widerface" if layout == "widerface" else "ap50"
-    if protocol in _LATER_PROTOCOLS:
-        raise UsageError(f"--protocol {protocol} is not there yet; today: {', '.join(PROTOCOLS)}")
     if protocol not in PROTOCOLS:
         raise UsageError(f"no protocol {protocol!r}{nearest(protocol, PROTOCOLS)}; known: {', '.join(PROTOCOLS)}")
     if protocol == "widerface" and layout != "widerface":
@@ -210,27 +213,43 @@ def _checked_protocol(protocol: str | None, layout: str, data: str | Path) -> st
 
 
 def _detected(
-    detector: Detector, faces: FaceSet, max_side: int | None, watch: Watch | None
+    detector: Detector, faces: FaceSet, max_side: int | None, watch: Watch[FaceSample] | None
 ) -> Iterator[tuple[FaceSample, Detections]]:
-    """Every sample with what was found in it. Scores without some of the pictures would be those of another data set,
-    so once a picture is broken the rest is only looked through for more, and all are named at the end."""
-    broken: list[PictureError] = []
-    for sample in watch(faces.samples, len(faces)) if watch else faces.samples:
-        try:
-            picture = read_picture(sample.path)
-        except PictureError as error:
-            broken.append(error)
-            continue
-        if broken:
-            continue
-        found = detector.detect(picture, score=LOWEST_SCORE, max_side=_bound(detector, max_side))
+    bound = _bound(detector, max_side)
+    for sample, found in detected_in(
+        detector, faces.samples, lambda sample: read_picture(sample.path), LOWEST_SCORE, bound, watch
+    ):
         if not np.isfinite(found.boxes).all():
             raise ModelError(f"{detector.name}: gives boxes that are no numbers in {sample.path}; train it again")
         yield sample, found
+
+
+def detected_in(
+    detector: Detector,
+    samples: Sequence[Sample],
+    read: Callable[[Sample], Picture],
+    score: float,
+    max_side: int | None,
+    watch: Watch[Sample] | None,
+) -> Iterator[tuple[Sample, Detections]]:
+    """Every sample, its picture being what ``read`` gives, with what was found in it from ``score`` on.
+
+    Scores without some of the pictures would be those of another data set, so once one is broken the rest is only
+    looked through for more, and ``DataError`` names them at the end.
+    """
+    broken: list[PictureError] = []
+    for sample in watch(samples, len(samples)) if watch else samples:
+        try:
+            picture = read(sample)
+        except PictureError as error:
+            broken.append(error)
+            continue
+        if not broken:
+            yield sample, detector.detect(picture, score=score, max_side=max_side)
     if broken:
         more = f"; and {len(broken) - MOST_BROKEN_NAMED:,} more" if len(broken) > MOST_BROKEN_NAMED else ""
         named = "; ".join(str(error) for error in broken[:MOST_BROKEN_NAMED])
-        raise DataError(f"{len(broken):,} of {len(faces):,} pictures cannot be read: {named}{more}")
+        raise DataError(f"{len(broken):,} of {len(samples):,} pictures cannot be read: {named}{more}")
 
 
 def _label_scores(pairs: list[Pair], sources: list[str], model: str, data: str, inference: str) -> LabelScores:
@@ -264,7 +283,9 @@ def _with_landmarks(pairs: list[Pair], result: ApResult) -> GroupScore:
     return replace(_group(result), nme=_known(points.nme), nme_faces=points.matched)
 
 
-def _evaluate_wider(detector: Detector, data: Path, max_side: int | None, watch: Watch | None) -> WiderScores:
+def _evaluate_wider(
+    detector: Detector, data: Path, max_side: int | None, watch: Watch[FaceSample] | None
+) -> WiderScores:
     faces = read_widerface(data)
     # read before an hour of detection, as it may be missing
     ground_truth = widerface.read_ground_truth(faces.file.parent)

@@ -33,7 +33,6 @@ from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import MissingExtra, ModelError
 from ligera.files import write_whole
 from ligera.models.layout_specs import MaskRCNNSpec, RegionDecoding
-from ligera.records import Decoding
 
 if TYPE_CHECKING:
     from torchvision.models.detection.mask_rcnn import MaskRCNN
@@ -109,7 +108,7 @@ def card_of(spec: MaskRCNNSpec, name: str, labels: tuple[str, ...]) -> BundleCar
     """A card for a network of ``spec``; ``ModelError`` where there are not as many labels as it has classes."""
     if len(labels) != spec.classes:
         raise ModelError(f"{name}: expected {spec.classes} labels, as the network has classes, got {len(labels)}")
-    return BundleCard(name, spec.preprocess, Decoding(), labels=labels)
+    return BundleCard(name, spec.preprocess, task="detect-regions", labels=labels)
 
 
 def export_layout(

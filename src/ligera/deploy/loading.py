@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ligera.deploy.cascade_engine import open_engine
 from ligera.deploy.classifier import Classifier
 from ligera.deploy.detector import Detector
-from ligera.deploy.opening import open_bundle
+from ligera.deploy.opening import open_bundle, open_engine
 from ligera.deploy.peers import split_peer
 
 __all__ = ["load_model"]

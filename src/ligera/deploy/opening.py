@@ -1,4 +1,4 @@
-"""A bundle by name or file -> its network in a runtime, and its card: what detectors and classifiers start from."""
+"""A bundle by name or file -> its network in a runtime, its card, and the engine that a detector's needs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from pathlib import Path
 
 from ligera.deploy.builtin import builtin_path
 from ligera.deploy.bundle import BundleCard, Task, card_from_metadata
+from ligera.deploy.cascade_engine import CascadeEngine, rule_from_metadata
+from ligera.deploy.engine import BundleEngine, Engine
+from ligera.deploy.layout.engine import LayoutEngine, layout_from_metadata
 from ligera.deploy.peers import PEERS
 from ligera.deploy.runtimes import Runtime, open_runtime
 from ligera.errors import ModelError, nearest
 
-__all__ = ["OpenedBundle", "open_bundle"]
+__all__ = ["OpenedBundle", "open_bundle", "open_engine"]
 
-KINDS = {"detect-faces": "a face detector", "classify": "a classifier"}
-VERBS = {"detect-faces": "ligera detect", "classify": "ligera classify"}
+KINDS: dict[Task, str] = {
+    "detect-faces": "a face detector",
+    "detect-regions": "a layout detector",
+    "classify": "a classifier",
+}
+VERBS: dict[Task, str] = {
+    "detect-faces": "ligera detect",
+    "detect-regions": "ligera detect",
+    "classify": "ligera classify",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +35,13 @@ class OpenedBundle:
     runtime: Runtime
     card: BundleCard
 
-    def expect(self, task: Task, model: str | Path) -> None:
-        """Raise ``ModelError`` that names the right verb, and close the network, where it is one for another task."""
-        if self.card.task != task:
+    def expect(self, model: str | Path, *tasks: Task) -> None:
+        """Raise ``ModelError`` that names the right verb, and close the network, where it is for none of ``tasks``."""
+        own = self.card.task
+        if own not in tasks:
             self.runtime.close()
-            own = self.card.task
-            raise ModelError(f"{model}: is {KINDS[own]}, which runs with `{VERBS[own]}`; here {KINDS[task]} is needed")
+            wanted = " or ".join(KINDS[task] for task in tasks)
+            raise ModelError(f"{model}: is {KINDS[own]}, which runs with `{VERBS[own]}`; here {wanted} is needed")
 
 
 def open_bundle(model: str | Path, *, threads: int | None = None, runtime: str = "onnxruntime") -> OpenedBundle:
@@ -44,6 +56,24 @@ def open_bundle(model: str | Path, *, threads: int | None = None, runtime: str =
         path = builtin_path(str(model))
     opened = open_runtime(path, runtime=runtime, threads=threads)
     return OpenedBundle(opened, card_from_metadata(opened.metadata, str(path)))
+
+
+def open_engine(runtime: Runtime, card: BundleCard) -> Engine:
+    """The engine that a detector's bundle needs: MTCNN's and those of layouts say so in a key of their metadata.
+
+    Raises ``ModelError``, and closes the network, where that key is damaged or not what the card's task needs.
+    """
+    try:
+        cascade = rule_from_metadata(runtime.metadata, card.name)
+        layout = layout_from_metadata(runtime.metadata, card.name)
+        if (layout is None) != (card.task != "detect-regions") or (cascade and layout):
+            raise ModelError(f"{card.name}: its metadata is not that of {KINDS[card.task]}; export the model again")
+    except ModelError:
+        runtime.close()
+        raise
+    if layout is not None:
+        return LayoutEngine(runtime, card, layout)
+    return BundleEngine(runtime, card) if cascade is None else CascadeEngine(runtime, card, cascade)
 
 
 def _refuse_unknown_kind(model: str) -> None:

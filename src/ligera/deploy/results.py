@@ -1,4 +1,4 @@
-"""What ``detect`` leaves behind: a row per picture, annotated pictures and videos, crops. Parts serve ``classify`` too.
+"""What ``detect`` leaves behind: a row per picture, annotated pictures, crops, PAGE XML. Parts serve ``classify`` too.
 
 In: shots and what was found in them. Out: JSON-ready rows and, where a folder is given, files in it, each whole or not
 there; ``detections.jsonl`` keeps every row written before an interrupt.
@@ -6,6 +6,7 @@ there; ``detections.jsonl`` keeps every row written before an interrupt.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 
 from ligera.deploy.drawing import crop, draw
+from ligera.deploy.layout.page_files import write_page
 from ligera.deploy.sources import Shot, VideoFormat
 from ligera.errors import DataError
 from ligera.files import JsonLines, write_bytes
@@ -53,11 +55,15 @@ def opened_row(shot: Shot) -> dict[str, Any]:
 
 
 class ResultFolder:
-    """Writes results into ``folder``; use it in a ``with`` block."""
+    """Writes results into ``folder``; use it in a ``with`` block.
 
-    def __init__(self, folder: Path, *, crops: bool = False) -> None:
+    ``page_tags`` maps selectors to classes and has each picture's regions written as PAGE XML too.
+    """
+
+    def __init__(self, folder: Path, *, crops: bool = False, page_tags: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self._crops = crops
+        self._page_tags = page_tags
         self._lines = JsonLines(folder / "detections.jsonl")
         self._videos = VideoFiles(folder)
         self._stack = ExitStack()
@@ -74,13 +80,15 @@ class ResultFolder:
             return
         pixels = shot.picture.pixels
         if shot.video:
-            self._videos.write(shot.source.target, shot.video, draw(pixels, result.found))
+            self._videos.write(shot.source.target, shot.video, draw(pixels, result.found, legend=False))
         else:
             write_picture(self.folder / shot.source.target, draw(pixels, result.found))
         if self._crops:
             stem = shot.source.target if shot.frame is None else PurePath(f"{shot.source.target}-{shot.frame:06d}")
             for number, box in enumerate(result.found.boxes, start=1):
                 write_picture(self.folder / "crops" / f"{stem}-{number}", crop(pixels, box))
+        if self._page_tags is not None:
+            write_page(self.folder / f"{shot.source.target}.xml", result.found, shot.picture, self._page_tags)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from ligera.deploy.detector import Detector
+from ligera.deploy.layout.engine import LayoutEngine
 from ligera.models.layout_catalogue import LAYOUT_DETECTORS
 from ligera.models.layout_specs import MaskRCNNSpec, VoVNetSpec
 from ligera.models.maskrcnn import build_maskrcnn
@@ -44,6 +46,13 @@ def random_net(seed: int = 0):
         net.roi_heads.box_predictor.cls_score.weight.mul_(30)
         net.roi_heads.box_predictor.cls_score.bias[0] = -50  # everything is some region
     return net
+
+
+def engine_of(path: Path) -> LayoutEngine:
+    """The engine of a layout detector's bundle, on one thread."""
+    engine = Detector.load(path, threads=1).engine
+    assert isinstance(engine, LayoutEngine)
+    return engine
 
 
 def drawn_page(width: int = 112, height: int = 160) -> tuple[np.ndarray, list[tuple[int, tuple[int, int, int, int]]]]:

@@ -11,7 +11,9 @@ import onnx
 import pytest
 
 from ligera.boxes import iou
-from ligera.deploy.bundle import BundleCard
+from ligera.deploy.bundle import METADATA_KEY, BundleCard
+from ligera.deploy.classifier import Classifier
+from ligera.deploy.detector import Detector
 from ligera.deploy.layout.engine import LAYOUT_KEY, LayoutEngine, layout_from_metadata
 from ligera.deploy.layout.masks import paste_mask
 from ligera.deploy.runtimes.mock import MockRuntime
@@ -19,7 +21,7 @@ from ligera.errors import ModelError
 from ligera.models.layout_specs import RegionDecoding
 from ligera.records import Decoding, Preprocess
 
-from .pages import LABELS, drawn_page, real_page, tiny_spec, torch_regions
+from .pages import LABELS, drawn_page, engine_of, real_page, tiny_spec, torch_regions
 
 BOX_WITHIN_PX, SCORE_WITHIN, MASK_WITHIN = 0.02, 1e-4, 1e-3
 
@@ -27,9 +29,9 @@ BOX_WITHIN_PX, SCORE_WITHIN, MASK_WITHIN = 0.02, 1e-4, 1e-3
 def assert_same(net, path, pixels, *, score):
     """Engine and torch agree region by region; returns how many there are."""
     expected = torch_regions(net, pixels, score=score)
-    with_close = LayoutEngine.load(path, threads=1)
-    ours = with_close.regions(pixels, score=score)
-    with_close.close()
+    engine = engine_of(path)
+    ours = engine.regions(pixels, score=score)
+    engine.close()
     assert len(ours.boxes) == len(expected["boxes"])
     assert ours.boxes == pytest.approx(expected["boxes"], abs=BOX_WITHIN_PX)
     assert ours.scores == pytest.approx(expected["scores"], abs=SCORE_WITHIN)
@@ -58,7 +60,7 @@ def test_with_a_page_learnt_by_heart_it_finds_what_torch_finds(trained_pair, sco
 def test_a_page_larger_than_the_networks_input_is_shrunk_and_its_regions_are_in_its_own_pixels(trained_pair):
     pixels, regions = drawn_page()
     assert assert_same(*trained_pair, enlarged(pixels, 3), score=0.3) >= 5
-    found = LayoutEngine.load(trained_pair[1], threads=1).detect(enlarged(pixels, 3), score=0.3)
+    found = engine_of(trained_pair[1]).detect(enlarged(pixels, 3), score=0.3)
     wanted = np.array([box for _, box in regions], np.float32) * 3
     overlaps = iou(wanted, found.boxes)
     assert (overlaps.max(axis=1) > 0.6).sum() >= len(wanted) - 1
@@ -71,22 +73,22 @@ def test_on_real_pages_it_finds_what_torch_finds(pair, request):
 
 def test_regions_have_classes_and_outlines_that_fill_their_boxes(trained_pair):
     pixels, regions = drawn_page()
-    with_outlines = LayoutEngine.load(trained_pair[1], threads=1).detect(pixels, score=0.5)
-    assert with_outlines.names == LABELS
-    assert (np.diff(with_outlines.scores) <= 0).all()
+    found = engine_of(trained_pair[1]).detect(pixels, score=0.5)
+    assert found.names == LABELS
+    assert (np.diff(found.scores) <= 0).all()
     wanted = np.array([box for _, box in regions], np.float32)
-    for box, label, polygons in zip(with_outlines.boxes, with_outlines.labels, with_outlines.polygons, strict=True):
+    for box, label, polygons in zip(found.boxes, found.labels, found.polygons, strict=True):
         overlaps = iou(box[None], wanted)[0]
         assert regions[int(overlaps.argmax())][0] - 1 == label
         outer = np.concatenate([*polygons[0].min(axis=0, keepdims=True), *polygons[0].max(axis=0, keepdims=True)])
         assert iou(outer[None].astype(np.float32), box[None])[0, 0] > 0.7
-    row = with_outlines.rows()[0]
+    row = found.rows()[0]
     assert json.loads(json.dumps(row)) == row
     assert set(row) == {"box", "score", "label", "polygon"}
 
 
 def test_a_higher_score_reports_a_part_of_the_same_regions(trained_pair):
-    engine = LayoutEngine.load(trained_pair[1], threads=1)
+    engine = engine_of(trained_pair[1])
     pixels, _ = drawn_page()
     many, few = engine.detect(pixels, score=0.05), engine.detect(pixels, score=0.9)
     assert 0 < len(few) < len(many)
@@ -96,13 +98,13 @@ def test_a_higher_score_reports_a_part_of_the_same_regions(trained_pair):
 
 
 def test_a_page_with_nothing_on_it_has_no_regions(trained_pair):
-    found = LayoutEngine.load(trained_pair[1], threads=1).detect(np.full((60, 50, 3), 220, np.uint8), score=0.999)
+    found = engine_of(trained_pair[1]).detect(np.full((60, 50, 3), 220, np.uint8), score=0.999)
     assert len(found) == 0
     assert found.polygons == ()
 
 
 def test_tiny_and_long_pages_are_searched_too(random_pair):
-    engine = LayoutEngine.load(random_pair[1], threads=1)
+    engine = engine_of(random_pair[1])
     for size in ((1, 1), (3, 700), (33, 1), (31, 65)):
         found = engine.detect(np.zeros((*size, 3), np.uint8), score=0.01)
         assert (found.boxes[:, 2] <= size[1]).all()
@@ -110,7 +112,7 @@ def test_tiny_and_long_pages_are_searched_too(random_pair):
 
 
 def test_a_side_can_be_asked_for(trained_pair):
-    engine = LayoutEngine.load(trained_pair[1], threads=1)
+    engine = engine_of(trained_pair[1])
     pixels = enlarged(drawn_page()[0], 2)
     seen = []
     run = engine.runtime.run
@@ -125,8 +127,8 @@ def test_it_runs_without_torch(trained_pair, tmp_path):
     cv2.imwrite(str(page), drawn_page()[0][:, :, ::-1])
     code = (
         "import sys, cv2\n"
-        "from ligera.deploy.layout.engine import LayoutEngine\n"
-        f"found = LayoutEngine.load({str(trained_pair[1])!r}).detect(cv2.imread({str(page)!r})[:, :, ::-1])\n"
+        "import ligera\n"
+        f"found = ligera.load({str(trained_pair[1])!r}).detect(cv2.imread({str(page)!r})[:, :, ::-1])\n"
         "assert len(found) >= 4\n"
         "print(*sorted({m.split('.')[0] for m in sys.modules}))"
     )
@@ -158,24 +160,32 @@ def with_metadata(path, tmp_path, key, value):
 def test_a_damaged_rule_is_named(trained_pair, tmp_path, value, reason):
     path = with_metadata(trained_pair[1], tmp_path, LAYOUT_KEY, value)
     with pytest.raises(ModelError, match=f"its layout metadata is damaged .*{reason}") as caught:
-        LayoutEngine.load(path)
+        Detector.load(path)
     assert "\n" not in str(caught.value)
 
 
-def test_another_kind_of_bundle_is_no_layout_detector(bundle):
-    with pytest.raises(ModelError, match="is no layout detector"):
-        LayoutEngine.load(bundle)
+def test_a_bundle_that_is_not_what_its_card_says_is_refused(trained_pair, tmp_path):
+    model = onnx.load(trained_pair[1])
+    (place,) = (i for i, entry in enumerate(model.metadata_props) if entry.key == LAYOUT_KEY)
+    del model.metadata_props[place]
+    onnx.save(model, tmp_path / "changed.onnx")
+    with pytest.raises(ModelError, match="pages: its metadata is not that of a layout detector; export"):
+        Detector.load(tmp_path / "changed.onnx")
+    card = json.loads(next(entry.value for entry in model.metadata_props if entry.key == METADATA_KEY))
+    faces = json.dumps(card | {"task": "detect-faces", "decoding": asdict(Decoding())})
+    with pytest.raises(ModelError, match="pages: its metadata is not that of a face detector; export"):
+        Detector.load(with_metadata(trained_pair[1], tmp_path, METADATA_KEY, faces))
     assert layout_from_metadata({}, "x") is None
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ModelError, match="no such model file"):
-        LayoutEngine.load(tmp_path / "nowhere.onnx")
+def test_a_layout_detector_is_no_classifier(trained_pair):
+    with pytest.raises(ModelError, match="is a layout detector, which runs with `ligera detect`; here a classifier"):
+        Classifier.load(trained_pair[1])
 
 
 def engine_answering(answer):
     rule = tiny_spec().decoding
-    card = BundleCard("liar", Preprocess(max_side=64), Decoding(), labels=LABELS)
+    card = BundleCard("liar", Preprocess(max_side=64), task="detect-regions", labels=LABELS)
     return LayoutEngine(MockRuntime(answer), card, rule)
 
 

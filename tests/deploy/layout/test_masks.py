@@ -1,14 +1,12 @@
-"""Masks pasted as torchvision pastes them, and outlines that enclose exactly the pixels of a mask."""
+"""Masks pasted as torchvision pastes them, and outlines that follow their borders."""
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from ligera.deploy.layout.masks import STRAIGHT_WITHIN_PX, mask_polygons, paste_mask, pixel_borders
+from ligera.deploy.layout.masks import STRAIGHT_WITHIN_PX, mask_polygons, paste_mask
 
 SIZE = (60, 90)
 
@@ -47,23 +45,6 @@ def covered(polygons, size):
             for x in range(size[1]):
                 inside[y, x] |= cv2.pointPolygonTest(contour, (x + 0.5, y + 0.5), measureDist=False) >= 0
     return inside
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=5, max_size=5))
-def test_borders_enclose_exactly_the_pixels_of_a_mask(rows):
-    solid = np.array(rows, np.uint8)
-    # holes belong to what is around them
-    contours, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(solid.copy(), contours, -1, 1, cv2.FILLED)
-    assert np.array_equal(covered(pixel_borders(solid), solid.shape), filled.astype(bool))
-
-
-def test_the_border_of_a_rectangle_is_its_four_corners():
-    solid = np.zeros((10, 12), np.uint8)
-    solid[2:5, 3:9] = 1
-    (border,) = pixel_borders(solid)
-    assert sorted(map(tuple, border.tolist())) == [(3, 2), (3, 5), (9, 2), (9, 5)]
 
 
 def without_specks(solid):

@@ -11,19 +11,18 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ligera.deploy.bundle import BundleCard, card_from_metadata
+from ligera.deploy.bundle import BundleCard
 from ligera.deploy.engine import check_finite, limited
 from ligera.deploy.layout.align import align
 from ligera.deploy.layout.joining import LEVELS, MASKS, OFFSETS, SCORES
 from ligera.deploy.layout.masks import mask_polygons
 from ligera.deploy.layout.proposals import propose
 from ligera.deploy.layout.regions import decide_regions
-from ligera.deploy.runtimes import Runtime, open_runtime
+from ligera.deploy.runtimes import Runtime
 from ligera.errors import ModelError
 from ligera.models.anchors import anchor_counts
 from ligera.models.layout_specs import LEVEL_STRIDES, RegionDecoding
@@ -84,16 +83,6 @@ class LayoutEngine:
         self.card = card
         self.rule = rule
         self.name = card.name
-
-    @classmethod
-    def load(cls, path: str | Path, *, threads: int | None = None, runtime: str = "onnxruntime") -> LayoutEngine:
-        """The layout detector in a file; ``ModelError`` where it is none, ``UsageError`` for a wrong option."""
-        opened = open_runtime(Path(path), runtime=runtime, threads=threads)
-        card = card_from_metadata(opened.metadata, str(path))
-        rule = layout_from_metadata(opened.metadata, str(path))
-        if rule is None:
-            raise ModelError(f"{path}: is no layout detector but another kind of bundle")
-        return cls(opened, card, rule)
 
     def detect(self, pixels: np.ndarray, *, score: float | None = None, max_side: int | None = None) -> Detections:
         """Regions that score above ``score``, sought at ``max_side`` px at most; ``None`` leaves it to the bundle.

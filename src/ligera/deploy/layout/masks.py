@@ -10,7 +10,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["mask_polygons", "mask_window", "paste_mask", "pixel_borders"]
+from ligera.data.outlines import outlines_of
+
+__all__ = ["mask_polygons", "mask_window", "paste_mask"]
 
 THRESHOLD = 0.5
 # Outlines may leave out corners nearer than this to a straight line: a third of the vertices, no visible difference.
@@ -54,20 +56,12 @@ def mask_polygons(mask: np.ndarray, box: np.ndarray, page_size: tuple[int, int])
     Specks of less than a fiftieth of the largest part's area are left out, and so are holes.
     """
     window, corner = mask_window(mask, box, page_size)
-    solid = (window > THRESHOLD).astype(np.uint8)
-    if not solid.any():
+    borders = [border.astype(np.float32) for border in outlines_of(window > THRESHOLD)]
+    if not borders:
         return ()
-    sized = sorted(((cv2.contourArea(border), border) for border in pixel_borders(solid)), key=lambda part: -part[0])
-    least = sized[0][0] * SPECK_SHARE
-    return tuple(_simple(border) + np.array(corner, np.float32) for area, border in sized if area >= least)
-
-
-def pixel_borders(solid: np.ndarray) -> list[np.ndarray]:
-    """The outer outlines of a uint8 mask, exactly along the borders of its pixels: each ``(V, 2)`` float32 ``x y``."""
-    # OpenCV's contours run through pixel centres. Around doubled pixels they run half a pixel from every border.
-    doubled = cv2.resize(solid, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return [((contour[:, 0] + contour[:, 0] % 2) // 2).astype(np.float32) for contour in contours]
+    least = cv2.contourArea(borders[0]) * SPECK_SHARE
+    large = (border for border in borders if cv2.contourArea(border) >= least)
+    return tuple(_simple(border) + np.array(corner, np.float32) for border in large)
 
 
 def _simple(border: np.ndarray) -> np.ndarray:
