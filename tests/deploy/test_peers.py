@@ -131,7 +131,7 @@ def test_a_model_of_another_kind_is_refused_by_name(kind: str, bundle: Path) -> 
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("kind", "package"), [("dlib", "dlib"), ("mtcnn", "facenet_pytorch")])
+@pytest.mark.parametrize(("kind", "package"), [("dlib", "dlib"), ("facenet", "facenet_pytorch")])
 def test_a_package_that_is_not_there_is_named_with_how_to_get_it(
     kind: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ CARDS = (
     "9" * 5_000,
     "\x00",
 )
-PEERS = ("yunet", "scrfd", "ultralight", "retinaface", "haar", "mtcnn")
+PEERS = ("yunet", "scrfd", "ultralight", "retinaface", "haar", "facenet")
 
 
 @functools.cache

@@ -62,8 +62,8 @@ def _dlib(path: Path | None, threads: int | None) -> Engine:
     return DlibHog.load()
 
 
-def _mtcnn(path: Path | None, threads: int | None) -> Engine:
-    from ligera.deploy.peers.mtcnn import Mtcnn
+def _facenet(path: Path | None, threads: int | None) -> Engine:
+    from ligera.deploy.peers.facenet import Mtcnn
 
     return Mtcnn.load()
 
@@ -75,7 +75,7 @@ PEERS: dict[str, Peer] = {
     "retinaface": Peer(_retinaface, "RetinaFace mobilenet0.25", "an ONNX whose outputs have 4, 2, 10 columns"),
     "haar": Peer(_haar, "Viola and Jones cascade (OpenCV)", "a cascade XML, or none", needs_file=False),
     "dlib": Peer(_dlib, "HOG and linear classifier (dlib)", "none", needs_file=False),
-    "mtcnn": Peer(_mtcnn, "MTCNN (facenet-pytorch)", "none", needs_file=False),
+    "facenet": Peer(_facenet, "MTCNN (facenet-pytorch)", "none", needs_file=False),
 }
 
 

@@ -24,7 +24,7 @@ SCORE = 0.5
 class Mtcnn:
     """facenet-pytorch's MTCNN on the CPU, with its own thresholds: it reports nothing under 0.7."""
 
-    name = "mtcnn"
+    name = "facenet"
     runtime = None
 
     def __init__(self, network: Any) -> None:
