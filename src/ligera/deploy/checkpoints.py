@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ligera.deploy.export import ExportReport
+    from ligera.deploy.export_layout import LayoutExport
 
 __all__ = ["TrainedNetwork", "export_run", "load_run"]
 
@@ -49,11 +50,15 @@ def export_run(
     name: str | None = None,
     training_data: str | None = None,
     licence: str = "",
-) -> ExportReport:
+) -> ExportReport | LayoutExport:
     """Write the run at ``path`` as one bundle to ``out``; see :func:`load_run` for the rest and for what it raises."""
     if out.suffix.lower() != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: expected a file ending in .onnx to write to")
     trained = load_run(path, recipe=recipe, name=name, training_data=training_data, licence=licence)
+    if trained.card.task == "detect-regions":
+        from ligera.deploy.export_layout import export_layout
+
+        return export_layout(trained.network, trained.card, out)
     from ligera.deploy.export import export_bundle, export_classifier
 
     export = export_classifier if trained.card.task == "classify" else export_bundle

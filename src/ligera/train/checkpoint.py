@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from ligera.errors import DataError
 from ligera.files import write_whole
@@ -16,15 +17,15 @@ from ligera.files import write_whole
 FILE_NAME = "checkpoint.pt"
 
 
-def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    _write(folder / FILE_NAME, lambda path: torch.save(state, path))
+def save_checkpoint(folder: Path, state: dict[str, Any], name: str = FILE_NAME) -> None:
+    _write(folder / name, lambda path: torch.save(state, path))
 
 
-def load_checkpoint(folder: Path, device: torch.device | str) -> dict[str, Any]:
+def load_checkpoint(folder: Path, device: torch.device | str, name: str = FILE_NAME) -> dict[str, Any]:
     """The state last saved in a run folder. Raises ``DataError`` when there is none or it cannot be read."""
-    path = folder / FILE_NAME
+    path = folder / name
     if not path.is_file():
-        raise DataError(f"{folder}: holds no {FILE_NAME}, so there is nothing to resume; start the run anew")
+        raise DataError(f"{folder}: holds no {name}, so there is nothing to resume; start the run anew")
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
@@ -53,3 +54,13 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
         return load_file(path)
     except Exception as error:
         raise DataError(f"{path}: damaged weights ({type(error).__name__}); take them from the run again") from None
+
+
+def load_into(network: nn.Module, path: Path) -> None:
+    """Put the weights that a run saved at ``path`` into ``network``; ``DataError`` where they are another network's."""
+    weights, own = load_weights(path), network.state_dict()
+    odd = sorted(own.keys() ^ weights.keys())
+    odd += sorted(name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape)
+    if odd:
+        raise DataError(f"{path}: weights of another network ({len(odd)} tensors differ, {odd[0]} first)")
+    network.load_state_dict(weights)

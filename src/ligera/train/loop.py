@@ -27,6 +27,7 @@ from ligera.meter import Meter
 from ligera.train.average import MovingAverage
 from ligera.train.batchnorm import over_processes
 from ligera.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from ligera.train.exhaustion import advice, is_out_of_memory
 from ligera.train.recipe import Recipe
 from ligera.train.samplers import EpochPlan
 from ligera.train.sampling import batches
@@ -74,7 +75,7 @@ class Training:
         network = task.network().to(self.accelerator.device, memory_format=torch.channels_last)
         self.average = MovingAverage(network, recipe.ema_decay)
         network = over_processes(network)
-        self.network, self.optimizer = self.accelerator.prepare(network, _optimizer(network, recipe))
+        self.network, self.optimizer = self.accelerator.prepare(network, make_optimizer(network, recipe))
         self.history: list[dict[str, Any]] = []
         self.progress = Progress()
         self.closing: dict[str, float] = {}
@@ -98,9 +99,14 @@ class Training:
         self.progress = Progress(**state["progress"])
 
     def run(self) -> dict[str, Any]:
-        """Train to the end; returns the last epoch's row."""
-        while self.progress.epoch < self.recipe.epochs:
-            self._epoch()
+        """Train to the end; returns the last epoch's row. Raises ``RecipeError`` with advice when memory runs out."""
+        try:
+            while self.progress.epoch < self.recipe.epochs:
+                self._epoch()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise advice(self.task, self.recipe) from error
         self.closing = self.task.finish(self.average.network)
         if self.accelerator.is_main_process:
             save_weights(self.folder / "weights.safetensors", self.average.network.state_dict())
@@ -193,16 +199,8 @@ class Training:
         return dict(zip(losses.parts, values, strict=True))
 
     def _rate(self, steps: int) -> float:
-        """Learning rate of the step about to be taken, from the share of the run that is done."""
-        recipe, done = self.recipe, self.progress.total
-        if done < recipe.warmup_steps:
-            return recipe.learning_rate * (done + 1) / recipe.warmup_steps
-        share = min(1.0, (self.progress.epoch + self.progress.step / max(steps, 1)) / recipe.epochs)
-        if recipe.schedule == "constant":
-            return recipe.learning_rate
-        if recipe.schedule == "cosine":
-            return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
-        return recipe.learning_rate * recipe.step_factor ** sum(share >= at for at in recipe.step_at)
+        """Learning rate of the step about to be taken."""
+        return rate(self.recipe, self.progress, steps)
 
     def _bare(self) -> nn.Module:
         return self.accelerator.unwrap_model(self.network)
@@ -224,7 +222,19 @@ class Training:
         write_bytes(self.folder / "history.jsonl", text.encode())
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def rate(recipe: Recipe, progress: Progress, steps: int) -> float:
+    """Learning rate of the step after ``progress``, from the share of the run that is done."""
+    if progress.total < recipe.warmup_steps:
+        return recipe.learning_rate * (progress.total + 1) / recipe.warmup_steps
+    share = min(1.0, (progress.epoch + progress.step / max(steps, 1)) / recipe.epochs)
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    if recipe.schedule == "cosine":
+        return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+    return recipe.learning_rate * recipe.step_factor ** sum(share >= at for at in recipe.step_at)
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Weight decay on convolution weights only, not on biases and normalisation."""
     groups = [
         {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},

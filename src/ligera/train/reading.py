@@ -17,9 +17,17 @@ from pydantic import BaseModel, ValidationError
 from ligera.errors import RecipeError, nearest
 from ligera.train.classification.recipe import ClassificationRecipe
 from ligera.train.faces.recipe import FacesRecipe
+from ligera.train.mtcnn.recipe import MtcnnRecipe, PositivesRecipe
 from ligera.train.recipe import Recipe
+from ligera.train.regions.recipe import RegionsRecipe
 
-RECIPES: dict[str, type[Recipe]] = {"faces": FacesRecipe, "classification": ClassificationRecipe}
+RECIPES: dict[str, type[Recipe]] = {
+    "faces": FacesRecipe,
+    "classification": ClassificationRecipe,
+    "regions": RegionsRecipe,
+    "mtcnn": MtcnnRecipe,
+    "mtcnn-positives": PositivesRecipe,
+}
 LONGEST_KEY = 80
 MOST_BYTES = 2**18  # a recipe is a page of text; a whole MB of YAML would be read for half a minute
 

@@ -74,7 +74,7 @@ def environment() -> dict[str, Any]:
 
 
 def _train(recipe: Recipe, task: Task, folder: Path, listener: Listener | None, again: bool = False) -> RunResult:
-    with Meter(folder / "cost.json", rank=PartialState().process_index, gpus=_gpus()) as meter:
+    with Meter(folder / "cost.json", rank=PartialState().process_index, gpus=gpus()) as meter:
         training = Training(recipe, task, folder, meter, listener)
         if again and (folder / FILE_NAME).is_file():
             training.resume()
@@ -88,7 +88,7 @@ def _train(recipe: Recipe, task: Task, folder: Path, listener: Listener | None, 
     return RunResult(folder, metrics | training.closing, cost)
 
 
-def _gpus() -> list[str]:
+def gpus() -> list[str]:
     """The card this process trains on, as its driver names it; none on a CPU."""
     device = PartialState().device
     return [str(torch.cuda.get_device_properties(device).uuid)] if device.type == "cuda" else []

@@ -70,6 +70,18 @@ def task_for(recipe: Recipe) -> Task:
         from ligera.train.classification.task import ClassificationTask
 
         return ClassificationTask(recipe)
+    if recipe.task == "regions":
+        from ligera.train.regions.task import RegionTask
+
+        return RegionTask(recipe)
+    if recipe.task == "mtcnn":
+        from ligera.train.mtcnn.task import MtcnnTask
+
+        return MtcnnTask(recipe)
+    if recipe.task == "mtcnn-positives":
+        from ligera.train.mtcnn.positives import PositivesTask
+
+        return PositivesTask(recipe)
     from ligera.train.faces.task import FaceTask
 
     return FaceTask(recipe)

@@ -42,17 +42,41 @@ def read_sources(sources: tuple[DataSource, ...]) -> tuple[list[FaceSample], np.
     return samples, np.array(weights, np.float64)
 
 
+def held_out_rows(samples: list[FaceSample], share: float, seed: int) -> np.ndarray:
+    """``(rows,)`` bool: ``share`` of each folder's pictures, chosen by ``seed``, at least one left on either side."""
+    held = np.zeros(len(samples), bool)
+    if share == 0:
+        return held
+    folders = np.array([str(sample.path.parent) for sample in samples])
+    random = np.random.default_rng([seed, len(samples)])
+    for folder in sorted(set(folders.tolist())):
+        rows = random.permutation(np.flatnonzero(folders == folder))
+        held[rows[: min(max(round(share * len(rows)), 1), len(rows) - 1)]] = True
+    return held
+
+
 class FaceDataset(Dataset):
     """Samples by ``SampleKey``: what a ``FaceBatch`` holds, for one picture."""
 
-    def __init__(self, samples: list[FaceSample], weights: np.ndarray, recipe: FacesRecipe, priors: PriorSpec) -> None:
+    def __init__(
+        self,
+        samples: list[FaceSample],
+        weights: np.ndarray,
+        recipe: FacesRecipe,
+        priors: PriorSpec,
+        pictures: list[Picture] | None = None,
+    ) -> None:
         # Here, not in the workers: a worker that finds OpenCV's threads of before the fork waits for them for ever.
         cv2.setNumThreads(1)
         self._samples = samples
         self._ends = np.cumsum(weights / weights.sum())
         self._recipe = recipe
         self._spec = priors
-        self._pictures = _decode_all(samples) if recipe.cache else None
+        self._pictures = pictures or (_decode_all(samples) if recipe.cache else None)
+
+    def weighted(self, weights: np.ndarray) -> FaceDataset:
+        """The same samples, of which rows with weight 0 are not drawn to stand beside others; pictures are shared."""
+        return FaceDataset(self._samples, weights, self._recipe, self._spec, self._pictures)
 
     def __len__(self) -> int:
         return len(self._samples)

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ligera.data.augment import AugmentRecipe
+from ligera.models import catalogue
+from ligera.models.specs import DetectorSpec
+from ligera.train.faces.architecture import SUFFIXES, read_architecture
 from ligera.train.recipe import Frozen, Recipe
 
 
@@ -21,24 +24,44 @@ class DataSource(Frozen):
 
 
 class FacesRecipe(Recipe):
-    """One training of a face detector; pictures are made ``side_px`` square, ``workers`` processes make them."""
+    """One training of a face detector; pictures are made ``side_px`` square, ``workers`` processes make them.
+
+    ``pretrained``: a run's ``weights.safetensors`` of the same network, to go on from instead of random weights.
+
+    ``model`` is a name of the catalogue or an architecture file, whose spec then stands in ``architecture``.
+    ``held_out``: the share of each folder's pictures that is kept from training (seeded by ``seed``, so a change of it
+    is another part); where no ``validation`` is given, some of them take its place.
+    """
 
     task: Literal["faces"] = "faces"
+    architecture: DetectorSpec | None = None
     data: tuple[DataSource, ...] = Field(min_length=1)
     validation: Path | None = None
+    held_out: float = Field(0.0, ge=0, le=0.9)
     side_px: int = Field(320, ge=64, le=2048, multiple_of=32)
     augment: AugmentRecipe = AugmentRecipe()
     loss: Literal["quality", "multibox"] = "quality"
+    pretrained: Path | None = None
     workers: int = Field(1, ge=0, le=256)
     cache: bool = True
 
     @model_validator(mode="after")
     def _dynamic_sampling_has_validation(self) -> FacesRecipe:
-        if self.sampler.kind == "dynamic" and self.validation is None:
+        if self.sampler.kind == "dynamic" and self.validation is None and not self.held_out:
             raise ValueError("validation: a dynamic sampler needs validation pictures to judge its choice by")
         return self
 
     def anchored(self, folder: Path) -> FacesRecipe:
         data = tuple(source.model_copy(update={"path": folder / source.path}) for source in self.data)
         validation = folder / self.validation if self.validation else None
-        return self.model_copy(update={"data": data, "validation": validation})
+        pretrained = folder / self.pretrained if self.pretrained else None
+        moved = self.model_copy(update={"data": data, "validation": validation, "pretrained": pretrained})
+        if not self.model.endswith(SUFFIXES):
+            return moved
+        found = read_architecture(folder / self.model)
+        return moved.model_copy(update={"model": found.name, "architecture": found.spec})
+
+    @property
+    def spec(self) -> DetectorSpec:
+        """What is trained; ``UsageError`` for a name that the catalogue does not have."""
+        return self.architecture or catalogue.find(self.model)

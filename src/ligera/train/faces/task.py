@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,25 @@ from ligera.models.priors import prior_boxes
 from ligera.models.retinaface import RetinaFace
 from ligera.models.specs import DetectorSpec
 from ligera.records import Decoding, Detections, Picture, Preprocess, Targets
+from ligera.train.checkpoint import load_into
 from ligera.train.faces.calibration import fit_scores
-from ligera.train.faces.loading import FaceDataset, loader, read_sources
+from ligera.train.faces.loading import FaceDataset, held_out_rows, loader, read_sources
 from ligera.train.faces.losses import LOSSES, FaceBatch
 from ligera.train.faces.recipe import FacesRecipe
 from ligera.train.faces.sheet import draw_predictions
-from ligera.train.samplers import EpochPlan, make_sampler
+from ligera.train.samplers import EpochPlan, Sampler, make_sampler
 from ligera.train.sampling import SampleKey
 from ligera.train.task import Losses, check_batch
 
 PREPROCESS = Preprocess(scale=(1 / 255, 1 / 255, 1 / 255))
 VALIDATION_PROTOCOL = "native size, single scale"
+# of the pictures kept from training: a validation is taken many times, and more of them would not change its verdict
+MOST_JUDGED = 200
 
 
-def card_for(model: str) -> tuple[Preprocess, Decoding]:
-    """How a trained catalogue net of that name is fed and read; ``UsageError`` for an unknown name."""
-    spec = catalogue.find(model)
+def card_for(model: str | DetectorSpec) -> tuple[Preprocess, Decoding]:
+    """How a trained net of that catalogue name or spec is fed and read; ``UsageError`` for an unknown name."""
+    spec = catalogue.find(model) if isinstance(model, str) else model
     return PREPROCESS, Decoding(spec.priors, activation="sigmoid" if spec.score_channels == 1 else "softmax")
 
 
@@ -55,27 +59,49 @@ class FaceTask:
     score = "ap50"
 
     def __init__(self, recipe: FacesRecipe) -> None:
-        self.spec = catalogue.find(recipe.model)
+        self.spec = recipe.spec
         _check_loss(self.spec, recipe)
         self._loss = LOSSES[recipe.loss]
         self._recipe = recipe
-        self.preprocess, self.decoding = card_for(recipe.model)
+        self.preprocess, self.decoding = card_for(self.spec)
         samples, weights = read_sources(recipe.data)
-        self.dataset = FaceDataset(samples, weights, recipe, self.spec.priors)
-        self.sampler = make_sampler(
+        held = held_out_rows(samples, recipe.held_out, recipe.seed)
+        self._weights = weights, held
+        self.dataset = FaceDataset(samples, weights * ~held, recipe, self.spec.priors)
+        self.sampler = self._sampler(weights * ~held)
+        check_batch(recipe, self.sampler)
+        self._priors = torch.from_numpy(np.array(prior_boxes(recipe.side_px, recipe.side_px, self.spec.priors)))
+        self.validation = _decoded(recipe.validation)
+        if recipe.validation is None and recipe.held_out:
+            self.validation = _chosen([samples[row] for row in np.flatnonzero(held & (weights > 0))])
+
+    def held_out(self) -> FaceTask:
+        """This task over the pictures kept from its training, and none of the others; ``RecipeError`` for none."""
+        weights, held = self._weights
+        if not (weights * held).any():
+            raise RecipeError("held_out: no picture with a weight above 0 is kept from training; make it larger")
+        other = copy(self)
+        other.dataset = self.dataset.weighted(weights * held)
+        other.sampler = self._sampler(weights * held)
+        check_batch(self._recipe, other.sampler)
+        return other
+
+    def _sampler(self, weights: np.ndarray) -> Sampler:
+        recipe = self._recipe
+        return make_sampler(
             recipe.sampler,
-            rows=len(samples),
+            rows=len(weights),
             weights=weights,
             samples_per_epoch=recipe.samples_per_epoch,
             seed=recipe.seed,
             epochs=recipe.epochs,
         )
-        check_batch(recipe, self.sampler)
-        self._priors = torch.from_numpy(np.array(prior_boxes(recipe.side_px, recipe.side_px, self.spec.priors)))
-        self.validation = _decoded(recipe.validation)
 
     def network(self) -> nn.Module:
-        return catalogue.build(self.spec)
+        network = catalogue.build(self.spec)
+        if self._recipe.pretrained:
+            load_into(network, self._recipe.pretrained)
+        return network
 
     def batches(self, _plan: EpochPlan, keys: list[list[SampleKey]], _device: torch.device) -> Iterable[FaceBatch]:
         return loader(self.dataset, keys, self._recipe.workers)
@@ -139,6 +165,13 @@ class FaceTask:
         rule = Decoding(self.spec.priors, score_threshold=score, activation=self.decoding.activation)
         size = (picture.height, picture.width)
         return decode(parts, rule, input_size=batch.shape[2:], scale=scale, original_size=size)
+
+
+def _chosen(samples: list[FaceSample]) -> list[tuple[FaceSample, Picture]]:
+    """At most ``MOST_JUDGED`` of ``samples`` that have faces, evenly chosen, decoded."""
+    faces = [sample for sample in samples if len(sample.targets.boxes)]
+    places = np.linspace(0, len(faces) - 1, min(MOST_JUDGED, len(faces))).astype(int)
+    return [(faces[place], read_picture(faces[place].path)) for place in places]
 
 
 def _decoded(folder: Path | None) -> list[tuple[FaceSample, Picture]]:
