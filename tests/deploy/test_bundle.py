@@ -171,3 +171,28 @@ def test_a_detectors_card_needs_a_decoding_and_no_crop() -> None:
         BundleCard("face", Preprocess())
     with pytest.raises(ValueError, match="preprocess: expected no crop"):
         BundleCard("face", Preprocess(fixed=(64, 64), crop=True), Decoding())
+
+
+def test_a_layout_detectors_card_comes_back_as_it_went_in() -> None:
+    card = BundleCard("pages", Preprocess(max_side=768), task="detect-regions", labels=("staff", "lyrics"))
+    assert card_from_metadata({METADATA_KEY: card.to_json()}, "x") == card
+    assert card.decoding is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"labels": ("staff", "staff")}, "labels: expected different ones, got 'staff'"),
+        ({"labels": ("staff", " ")}, "labels: expected names of classes, got ' '"),
+        ({"labels": ("staff\n",)}, "labels: expected names of classes"),
+        ({"labels": ("x" * 300,)}, "labels: expected names of classes"),
+        ({"decoding": Decoding()}, "decoding: expected none for the task detect-regions"),
+        ({"preprocess": Preprocess()}, "of free size up to a max_side"),
+        ({"preprocess": Preprocess(max_side=64, layout="nhwc")}, "expected pages in nchw"),
+        ({"preprocess": Preprocess(max_side=64, fixed=(64, 64))}, "of free size"),
+    ],
+)
+def test_a_layout_detectors_card_that_cannot_be_true_is_refused(changes: dict[str, object], reason: str) -> None:
+    fields = {"preprocess": Preprocess(max_side=768), "labels": ("staff",)} | changes
+    with pytest.raises(ValueError, match=reason):
+        BundleCard("pages", task="detect-regions", **fields)  # type: ignore[arg-type]

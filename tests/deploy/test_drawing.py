@@ -44,3 +44,20 @@ def test_a_crop_is_the_box_and_a_margin_within_the_picture() -> None:
     assert crop(pixels, np.array([20, 30, 40, 50])).shape == (28, 28, 3)
     assert crop(pixels, np.array([90, 90, 100, 100])).shape == (12, 12, 3)
     assert crop(pixels, np.array([100, 100, 100, 100])).shape == (1, 1, 3)
+
+
+def test_regions_with_outlines_are_drawn_in_the_colours_of_their_classes() -> None:
+    pixels = np.full((200, 300, 3), 240, np.uint8)
+    outlines = tuple((np.array([[20, y], [280, y], [280, y + 60], [20, y + 60]], np.float32),) for y in (20, 120))
+    boxes = np.array([[20, 20, 280, 80], [20, 120, 280, 180]], np.float32)
+    names = ("staff", "lyrics", "drop-capital")
+    found = Detections(boxes, np.array([0.9, 0.8]), np.array([0, 1]), names, polygons=outlines)
+    drawn = draw(pixels, found, legend=False)
+    assert drawn.shape == pixels.shape
+    red, green = drawn[50, 150].astype(int), drawn[150, 150].astype(int)
+    assert red[0] > red[1] + 30 and green[1] > green[0] + 30
+    np.testing.assert_array_equal(drawn[100], pixels[100])
+    with_legend = draw(pixels, found)
+    np.testing.assert_array_equal(with_legend[:200], drawn)
+    # the strip names all classes of the model, so that pictures of one run are alike
+    assert draw(pixels, found.take([])).shape == with_legend.shape

@@ -12,7 +12,7 @@ from ligera.commands.terminal import print_json, say
 from ligera.commands.training_progress import TrainingProgress
 from ligera.errors import MissingExtra, UsageError, nearest
 
-STUDIES = ("dynamic", "dynamic-faces")
+STUDIES = ("dynamic", "dynamic-faces", "detectors", "mtcnn-parallel", "facenas")
 
 
 def study(
@@ -39,5 +39,6 @@ def study(
     if as_json:
         print_json({"folder": str(folder), **report.as_dict()})
         return
-    say(report.as_markdown())
+    for line in report.as_markdown().splitlines():
+        say(line)
     say(f"run folder  {folder}")

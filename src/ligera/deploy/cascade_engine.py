@@ -79,7 +79,7 @@ class CascadeEngine:
             # whatever overflows shows as a box that is not finite
             with np.errstate(all="ignore"):
                 found = Cascade(self.runtime, self.rule).find(shown, score=score)
-                found = [_placed(*each, self.card.labels) for each in zip(found, shown, pictures, strict=True)]
+                found = [self._placed(*each) for each in zip(found, shown, pictures, strict=True)]
             for one in found:
                 check_finite(one)
         except ValueError as error:
@@ -94,14 +94,14 @@ class CascadeEngine:
         shrinks = size[0] * size[1] < height * width
         return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
+    def _placed(self, found: Detections, shown: np.ndarray, picture: np.ndarray) -> Detections:
+        """Detections of ``shown`` in pixels of the ``picture`` it was made from, boxes cut to it."""
+        height, width = picture.shape[:2]
+        scale = np.array([shown.shape[1] / width, shown.shape[0] / height], np.float32)
+        shift_px = self.rule.first_corner_shift_px
+        boxes = clip((found.boxes - np.float32([shift_px, shift_px, 0, 0])) / np.tile(scale, 2), width, height)
+        points = None if found.landmarks is None else found.landmarks / scale
+        return Detections(boxes, found.scores, None, self.card.labels, points)
+
     def close(self) -> None:
         self.runtime.close()
-
-
-def _placed(found: Detections, shown: np.ndarray, picture: np.ndarray, names: tuple[str, ...]) -> Detections:
-    """Detections of ``shown`` in pixels of the ``picture`` it was made from, boxes cut to it."""
-    height, width = picture.shape[:2]
-    scale = np.array([shown.shape[1] / width, shown.shape[0] / height], np.float32)
-    boxes = clip(found.boxes / np.tile(scale, 2), width, height)
-    points = None if found.landmarks is None else found.landmarks / scale
-    return Detections(boxes, found.scores, None, names, points)

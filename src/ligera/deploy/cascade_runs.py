@@ -70,7 +70,7 @@ def export_runs(
 
 
 def cascade_rule(changes: Sequence[str], rule: CascadeRule | None = None) -> CascadeRule:
-    """``rule``, by default facenet-pytorch's, with each ``KEY=VALUE`` put in; ``UsageError`` for the first wrong one."""
+    """``rule`` (None: the default) with each ``KEY=VALUE`` put in; ``UsageError`` for the first wrong one."""
     values: dict[str, Any] = {}
     for change in changes:
         key, equals, text = change.partition("=")

@@ -40,7 +40,9 @@ class CascadeRule:
 
     ``stages`` is how many networks there are, 3 for all. ``min_face_px`` is the smallest face sought, ``scale_step``
     the ratio of a pyramid level to the one before. ``scores`` are the least of each network's, IoUs and
-    ``output_overlap`` (intersection over the smaller box) where suppression begins.
+    ``output_overlap`` (intersection over the smaller box) where suppression begins. ``first_corner_shift_px`` is taken
+    off x1 and y1 of what is given out: 1 for networks trained on boxes whose pixels count from 0, as the cascade's own
+    count from 1.
     """
 
     stages: int = 3
@@ -51,12 +53,15 @@ class CascadeRule:
     proposal_iou: float = 0.7
     refined_iou: float = 0.7
     output_overlap: float = 0.7
+    first_corner_shift_px: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.stages <= len(STAGE_SIDES_PX):
             raise ValueError(f"stages: expected 1 to {len(STAGE_SIDES_PX)}, got {self.stages}")
         if not 4 <= self.min_face_px <= 4096:
             raise ValueError(f"min_face_px: expected 4 to 4096, got {self.min_face_px}")
+        if not -2 <= self.first_corner_shift_px <= 2:
+            raise ValueError(f"first_corner_shift_px: expected -2 to 2, got {self.first_corner_shift_px}")
         # Near 1 the pyramid has levels without end.
         if not 0.2 <= self.scale_step <= 0.95:
             raise ValueError(f"scale_step: expected 0.2 to 0.95, got {self.scale_step}")

@@ -17,7 +17,13 @@ from ligera.train.reading import explain, overridden
 
 SETTINGS = "settings.yaml"
 # Each module has Settings, QUICK (what a small version changes in them) and study(settings, folder, tell) -> Report.
-MODULES = {"dynamic": "ligera.studies.dynamic.study", "dynamic-faces": "ligera.studies.dynamic.faces"}
+MODULES = {
+    "dynamic": "ligera.studies.dynamic.study",
+    "dynamic-faces": "ligera.studies.dynamic.faces",
+    "detectors": "ligera.studies.detectors.study",
+    "mtcnn-parallel": "ligera.studies.mtcnn_parallel.study",
+    "facenas": "ligera.studies.facenas.study",
+}
 
 
 def run_study(name: str, overrides: tuple[str, ...], quick: bool, folder: Path, tell: Listener | None) -> Report:

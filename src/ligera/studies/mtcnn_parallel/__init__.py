@@ -1,0 +1,1 @@
+"""Paper A's training of P-Net: what made it faster, and what it learns without negatives."""
