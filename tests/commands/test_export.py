@@ -62,8 +62,10 @@ def test_a_run_without_its_class_card_is_one_line_and_leaves_no_file(tmp_path: P
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["-o", "a.onnx", "--precision", "int8"], "--precision int8 is not there yet; today: fp32"),
-        (["-o", "a.onnx", "--precision", "fp23"], "no precision 'fp23'; did you mean 'fp32'"),
+        (["-o", "a.onnx", "--precision", "int8"], "--precision int8: needs pictures to calibrate on; add --calibrate"),
+        (["-o", "a.onnx", "--precision", "fp23"], "--precision: there is no 'fp23'; did you mean 'fp32'"),
+        (["-o", "a.onnx", "--gate-data", "."], "--calibrate and --gate-data are for other precisions than fp32"),
+        (["-o", "a.pth", "--precision", "fp16"], "a.pth: expected a file ending in .onnx"),
         (["-o", "a.pth"], "a.pth: expected a file ending in .onnx"),
         (["-o", "a.onnx"], "holds neither weights.safetensors nor checkpoint.pt"),
     ],

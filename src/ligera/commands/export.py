@@ -77,17 +77,7 @@ def export(
     _check_precision(precision)
     plan = None
     if precision != "fp32":
-        from ligera.deploy.quantization.plan import ConversionPlan
-
-        plan = ConversionPlan(
-            precision,  # type: ignore[arg-type]
-            calibrate,
-            calibration,  # type: ignore[arg-type]
-            calibration_pictures,
-            activations,  # type: ignore[arg-type]
-            gate_data,
-            max_drop,
-        )
+        plan = _plan(precision, calibrate, calibration, calibration_pictures, activations, gate_data, max_drop)
     elif calibrate is not None or gate_data is not None:
         raise UsageError("--calibrate and --gate-data are for other precisions than fp32; add --precision int8")
     facts = {"recipe": recipe, "name": name, "training_data": training_data, "licence": licence, "rule": rule}
@@ -98,9 +88,11 @@ def export(
         _convert(bundle, out, plan, as_json)
         return
     from ligera.deploy.cascade_runs import export_runs
+    from ligera.deploy.quantization.source import expect_onnx
 
     facts["rule"] = tuple(rule or ())
     if plan is not None:
+        expect_onnx(out)
         with tempfile.TemporaryDirectory(prefix="ligera-") as folder:
             whole = Path(folder, "fp32.onnx")
             export_runs(runs, whole, **facts)  # type: ignore[arg-type]
@@ -138,6 +130,22 @@ def _check_precision(precision: str) -> None:
     if precision not in PRECISIONS:
         hint = nearest(precision, PRECISIONS)
         raise UsageError(f"--precision: there is no {precision!r}{hint}; known: {', '.join(PRECISIONS)}")
+
+
+def _plan(
+    precision: str,
+    calibrate: Path | None,
+    calibration: str,
+    pictures: int,
+    activations: str,
+    gate_data: Path | None,
+    max_drop: float,
+) -> ConversionPlan:
+    from ligera.deploy.quantization.plan import ConversionPlan
+
+    # what is no such word is refused by the plan itself
+    words: dict[str, Any] = {"precision": precision, "method": calibration, "activations": activations}
+    return ConversionPlan(**words, calibrate=calibrate, pictures=pictures, gate_data=gate_data, max_drop=max_drop)
 
 
 def _bundle_among(runs: list[Path], facts: dict[str, Any]) -> str | None:

@@ -39,13 +39,20 @@ def _onnxruntime(path: Path, threads: int | None) -> Runtime:
     return OnnxRuntime(path, threads=threads)
 
 
-RUNTIMES: dict[str, Callable[[Path, int | None], Runtime]] = {"onnxruntime": _onnxruntime}
+def _openvino(path: Path, threads: int | None) -> Runtime:
+    from ligera.deploy.runtimes.openvino import OpenVinoRuntime
+
+    return OpenVinoRuntime(path, threads=threads)
+
+
+RUNTIMES: dict[str, Callable[[Path, int | None], Runtime]] = {"onnxruntime": _onnxruntime, "openvino": _openvino}
 
 
 def open_runtime(path: Path, *, runtime: str = "onnxruntime", threads: int | None = None) -> Runtime:
     """The model file at ``path`` loaded into the runtime of that name.
 
-    Raises ``UsageError`` for an unknown runtime and ``ModelError`` for a file that is missing or damaged.
+    Raises ``UsageError`` for an unknown runtime, ``ModelError`` for a file that is missing, damaged or made for a
+    precision that the runtime does not have, ``MissingExtra`` where the runtime is not installed.
     """
     if runtime not in RUNTIMES:
         raise UsageError(f"no runtime is called {runtime!r}{nearest(runtime, RUNTIMES)}; known: {', '.join(RUNTIMES)}")

@@ -1,0 +1,84 @@
+"""What a bundle says of how its precision came about: JSON in the key ``ligera.precision`` of its metadata."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ligera.deploy.bundle import Precision
+from ligera.errors import ModelError
+
+__all__ = ["PRECISION_KEY", "Calibration", "Gate", "PrecisionRecord", "precision_from_metadata"]
+
+PRECISION_KEY = "ligera.precision"
+
+Method = Literal["minmax", "entropy", "percentile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Ranges of activations were taken by ``method`` on ``pictures`` pictures; ``sha256`` is that of their files."""
+
+    method: Method
+    pictures: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What was lost on ``data``: ``before`` and ``after`` are ``metric`` times 100, ``max_drop`` the points allowed."""
+
+    metric: str
+    data: str
+    before: float
+    after: float
+    max_drop: float
+
+    @property
+    def drop(self) -> float:
+        """Points lost; negative where the score rose."""
+        return self.before - self.after
+
+    @property
+    def holds(self) -> bool:
+        return self.drop <= self.max_drop
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionRecord:
+    """``source_sha256`` is that of the graph this one was made of. ``calibration`` is that of int8, in which of
+    ``layers`` layers with weights ``kept_float`` were not quantised. ``gate`` is ``None`` without labelled data.
+    """
+
+    precision: Precision
+    source_sha256: str
+    calibration: Calibration | None = None
+    gate: Gate | None = None
+    layers: int = 0
+    kept_float: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+@functools.cache
+def _adapter() -> Any:
+    # pydantic is imported where a record is read, not with this module, as bundle does it
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(PrecisionRecord)
+
+
+def precision_from_metadata(metadata: Mapping[str, str], where: str) -> PrecisionRecord | None:
+    """The record of a converted bundle, ``None`` for one as it was trained; ``ModelError`` for a damaged one."""
+    text = metadata.get(PRECISION_KEY)
+    if text is None:
+        return None
+    try:
+        return _adapter().validate_python(json.loads(text))
+    except (ValueError, RecursionError):
+        # pydantic's own error is a ValueError too
+        raise ModelError(f"{where}: its metadata on precision is damaged; export the model again") from None
