@@ -29,7 +29,7 @@ $(VENV)/light: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/full: $(VENV)/light
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,openvino,dev]'
 	touch $@
 
 clean:
