@@ -23,8 +23,8 @@ __all__ = ["VERBS", "assemble", "main", "run"]
 
 # In the order of the help. Each stands in a module of its name in ``commands``, as a function or a Typer of that name.
 VERBS = (
-    *("detect", "classify", "bench", "eval", "train", "cost", "study", "export"),
-    *("data", "augment", "compare-engines", "models", "doctor"),
+    *("detect", "classify", "pick", "bench", "eval", "train", "enroll", "cost", "study", "export"),
+    *("profile", "space", "search", "data", "augment", "mine", "compare-engines", "models", "doctor"),
 )
 # ``eval`` is a builtin, so its function is called otherwise.
 FUNCTIONS = {"eval": "evaluate"}

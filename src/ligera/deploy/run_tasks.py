@@ -63,7 +63,7 @@ def _face_detector(recipe: FacesRecipe) -> Described:
     from ligera.models.catalogue import build
     from ligera.train.faces.task import VALIDATION_PROTOCOL, card_for
 
-    preprocess, decoding = card_for(recipe.model)
+    preprocess, decoding = card_for(recipe.spec)
     data = ", ".join(f"{short_path(source.path)} ({source.labels})" for source in recipe.data)
     where = f" on {short_path(recipe.validation)}" if recipe.validation else ""
 
@@ -73,7 +73,7 @@ def _face_detector(recipe: FacesRecipe) -> Described:
         return f"{f'AP50 {source}'.strip()}{where} ({VALIDATION_PROTOCOL})" if kind == "ap50" else None
 
     fields = {"preprocess": preprocess, "decoding": decoding}
-    return Described(lambda: build(recipe.model), fields, data, lambda metrics: named_scores(metrics, name))
+    return Described(lambda: build(recipe.spec), fields, data, lambda metrics: named_scores(metrics, name))
 
 
 def _classifier(recipe: ClassificationRecipe, card_file: Path) -> Described:

@@ -1,0 +1,69 @@
+"""Whole nets timed on this machine: the table's runtime and threads, the sampling of the paper's table 19.
+
+Times are kept in ``measured.json``, so that a study that goes on measures nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from ligera.deploy.export import to_onnx
+from ligera.errors import DataError
+from ligera.files import write_bytes
+from ligera.meter.hardware import processor_name
+from ligera.models.catalogue import build
+from ligera.models.specs import DetectorSpec
+from ligera.search.estimate import ESTIMATED
+from ligera.search.profiling import Bench
+from ligera.search.table import LatencyTable, Settings
+from ligera.search.timing import TooSlow
+
+__all__ = ["Clock", "is_here"]
+
+SAMPLING = Settings(warm_up_runs=20, samples=50, threshold_ms=60_000.0)
+
+
+def is_here(table: LatencyTable) -> bool:
+    """Whether ``table`` was measured on this machine's processor."""
+    return table.device.processor == processor_name()
+
+
+class Clock:
+    """Milliseconds of whole detectors on this machine; ``None`` where nothing is to be measured."""
+
+    def __init__(self, table: LatencyTable, folder: Path, wanted: bool) -> None:
+        estimated = table.device.processor == ESTIMATED
+        self.wanted = wanted and (estimated or is_here(table))
+        self.threads = 1 if estimated else table.device.threads
+        self.runtime = "onnxruntime" if estimated else table.device.runtime
+        self._path = folder / "measured.json"
+        self._known: dict[str, float] = self._read()
+
+    @property
+    def where(self) -> str:
+        """On what, in words."""
+        return f"{processor_name()}, {self.runtime}, {self.threads} thread(s)"
+
+    def __call__(self, name: str, spec: DetectorSpec, side_px: int, batch: int = 1) -> float | None:
+        """Latency of ``spec`` on ``batch`` pictures of ``side_px``, weights random."""
+        key = f"{name} {batch}x{side_px} {self.where}"
+        if key not in self._known and self.wanted:
+            self._known[key] = self._measured(lambda: to_onnx(build(spec).eval()), (batch, 3, side_px, side_px))
+            write_bytes(self._path, (json.dumps(self._known, indent=1) + "\n").encode())
+        return self._known.get(key)
+
+    def _measured(self, graph: Callable[[], bytes], shape: tuple[int, ...]) -> float:
+        bench = Bench(SAMPLING, threads=self.threads, runtime=self.runtime)
+        try:
+            turn = bench.turn(graph(), shape)
+        finally:
+            bench.close()
+        return float("inf") if isinstance(turn, TooSlow) else turn.latency_ms
+
+    def _read(self) -> dict[str, float]:
+        try:
+            return json.loads(self._path.read_text()) if self._path.is_file() else {}
+        except (OSError, ValueError):
+            raise DataError(f"{self._path}: damaged; remove it, its times are measured again") from None

@@ -1,0 +1,119 @@
+"""Timing: what is cut off, what counts as noise, what is too slow to go on with; and how turns become a row."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ligera.deploy.runtimes.mock import MockRuntime
+from ligera.meter.sources import find_sources
+from ligera.search.device_state import governor, runtime_version, temperature_c
+from ligera.search.merging import merged, unframed, unsteady
+from ligera.search.table import Settings
+from ligera.search.timing import Calibration, TooSlow, Turn, take_turn, trimmed_interval, trimmed_mean
+
+
+def turn(latency_ms: float, width_ms: float = 0.01, busy: bool = False, energy_mj: float | None = 1.0) -> Turn:
+    half = width_ms / 2
+    return Turn(latency_ms, latency_ms - half, latency_ms + half, 50, busy, energy_mj, "estimated")
+
+
+def measured(runtime: MockRuntime, **changes: float) -> Turn | TooSlow:
+    settings = Settings(**({"warm_up_runs": 2, "samples": 10} | changes))
+    sources = find_sources(())
+    try:
+        return take_turn(runtime, np.zeros((1, 1)), settings, Calibration(), sources)
+    finally:
+        sources.close()
+
+
+def test_a_tenth_is_cut_off_at_each_end() -> None:
+    samples = np.array([1000.0, *range(1, 9), -1000.0])
+    assert trimmed_mean(samples, 0.1) == 4.5
+    assert trimmed_mean(samples, 0.0) == 3.6
+
+
+def test_the_interval_holds_the_mean_of_a_steady_sample_and_widens_with_noise() -> None:
+    random = np.random.default_rng(0)
+    calm, wild = random.normal(10, 0.1, 50), random.normal(10, 2, 50)
+    low, high = trimmed_interval(calm, 0.1)
+    assert low < 10 < high and high - low < 0.2
+    assert np.ptp(trimmed_interval(wild, 0.1)) > 5 * (high - low)
+
+
+def test_a_turn_counts_its_samples_and_not_its_warm_up() -> None:
+    runtime = MockRuntime(lambda batch: {})
+    outcome = measured(runtime)
+    assert isinstance(outcome, Turn) and outcome.n == 10 and len(runtime.batches) == 12
+    assert outcome.low_ms <= outcome.latency_ms <= outcome.high_ms
+
+
+def test_a_process_that_was_away_is_busy() -> None:
+    def doze(batch: np.ndarray) -> dict:
+        time.sleep(0.002)
+        return {}
+
+    outcome = measured(MockRuntime(doze))
+    assert isinstance(outcome, Turn) and outcome.busy and outcome.latency_ms > 1.9
+
+
+def test_slow_networks_are_left_after_five_samples_and_very_slow_ones_after_one_run() -> None:
+    def slow(batch: np.ndarray) -> dict:
+        time.sleep(0.01)
+        return {}
+
+    runtime = MockRuntime(slow)
+    outcome = measured(runtime, threshold_ms=5.0)
+    assert isinstance(outcome, TooSlow) and "first samples took" in outcome.reason and len(runtime.batches) == 7
+    runtime = MockRuntime(slow)
+    outcome = measured(runtime, threshold_ms=1.0)
+    assert isinstance(outcome, TooSlow) and "very first run" in outcome.reason and len(runtime.batches) == 1
+
+
+def test_a_processor_slower_than_at_its_best_is_noticed() -> None:
+    calibration = Calibration()
+    calibration.times_ms = [1.0, 1.2]
+    assert not calibration.slow(1.25) and calibration.slow(1.4)
+
+
+def test_turns_that_were_busy_do_not_count_beside_ones_that_were_not() -> None:
+    assert merged([turn(5, busy=True), turn(2), turn(3), turn(4)]).latency_ms == 3
+    assert merged([turn(5, busy=True), turn(2), turn(3)]).latency_ms == 2
+    alone = merged([turn(5, busy=True), turn(7, busy=True)])
+    assert alone.busy and alone.latency_ms == 5 and alone.n == 100
+
+
+def test_what_is_wide_busy_or_at_odds_is_measured_again() -> None:
+    settings = Settings()
+    assert not unsteady([turn(1.0), turn(1.01), turn(0.99)], settings)
+    assert unsteady([turn(1.0, width_ms=0.2)], settings)
+    assert unsteady([turn(1.0, busy=True)], settings)
+    assert unsteady([turn(1.0), turn(1.2), turn(0.8)], settings)
+    assert not unsteady([turn(0.001, width_ms=0.004)], settings)
+
+
+def test_a_row_is_the_graph_without_its_frame() -> None:
+    cost = {"macs": 5, "activations": 4, "parameters": 3, "memory_bytes": 2}
+    made = unframed([turn(1.0, 0.06, energy_mj=5.0)], [turn(0.25, 0.08, energy_mj=2.0)], cost, Settings(rounds=1))
+    assert made.latency_ms == 0.75 and made.frame_ms == 0.25 and made.macs == 5
+    assert (made.low_ms, made.high_ms) == pytest.approx((0.7, 0.8))
+    assert made.energy_mj == 3.0 and made.energy_source == "estimated"
+    assert unframed([turn(1.0)], [], cost, Settings()).latency_ms == 1.0
+    nothing = unframed([turn(0.1)], [turn(0.2)], cost, Settings())
+    assert nothing.latency_ms == nothing.low_ms == 0
+    unknown = unframed([turn(1.0, energy_mj=None)], [turn(0.2)], cost, Settings())
+    assert unknown.energy_mj is None and unknown.energy_source == "unknown"
+
+
+def test_governor_and_temperature_are_read_where_they_stand_and_none_elsewhere(tmp_path: Path) -> None:
+    assert governor(tmp_path) is None and temperature_c(tmp_path) is None
+    frequency = tmp_path / "devices/system/cpu/cpu0/cpufreq"
+    frequency.mkdir(parents=True)
+    (frequency / "scaling_governor").write_text("performance\n")
+    for number, text in enumerate(("41500\n", "52000\n", "nonsense", "9999999\n")):
+        zone = tmp_path / f"class/thermal/thermal_zone{number}"
+        zone.mkdir(parents=True)
+        (zone / "temp").write_text(text)
+    assert governor(tmp_path) == "performance" and temperature_c(tmp_path) == 52.0
+    assert runtime_version("no-such-runtime") == "unknown" and runtime_version("onnxruntime")[0].isdigit()
