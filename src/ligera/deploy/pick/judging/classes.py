@@ -1,0 +1,83 @@
+"""Classifiers judged by accuracy, over a folder per class or CIFAR-10, as ``eval --protocol accuracy`` does it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ligera.deploy.accuracy import read_labelled
+from ligera.deploy.pick.judging import redraws
+from ligera.errors import DataError, ModelError
+from ligera.records import Picture
+
+__all__ = ["ClassJudge"]
+
+ROUNDS = 400
+MOST_GROUPS = 12
+BATCH = 32
+
+
+class ClassJudge:
+    """The share of pictures whose best label is theirs."""
+
+    metric = "accuracy"
+    group_name = "recall of class"
+    # A classifier brings pictures to a size of its own.
+    longest_px = 0
+
+    def __init__(self, data: Path) -> None:
+        self._set = read_labelled(data)
+        if not len(self._set.labels):
+            raise DataError(f"{data}: holds no labelled pictures; a classifier's accuracy cannot be told from it")
+        self.protocol = f"accuracy of the best label; {self._set.part}one picture at a time"
+        self.sha256 = f"accuracy-{_digest(data)}"
+        self.areas_px = np.ones(len(self._set.labels))
+
+    def __len__(self) -> int:
+        return len(self._set.labels)
+
+    def picture(self, row: int) -> Picture:
+        return self._set.read(row)
+
+    def look(self, model: Any, rows: Sequence[int], max_side: int | None) -> list[str]:
+        """The best label of each picture; ``ModelError`` for a model whose classes are not those of the data."""
+        if set(model.labels) != set(self._set.names):
+            strange = next(iter(set(model.labels) ^ set(self._set.names)))
+            raise ModelError(f"{model.name}: its classes are not those of the data ({strange!r} is on one side only)")
+        pictures = (self._set.read(row) for row in rows)
+        return [answer.label for answer in model.classify_many(pictures, BATCH)]
+
+    def weigh(self, said: Mapping[int, str]) -> tuple[float, np.ndarray]:
+        right = self._right(said)
+        return float(right.mean()), redraws(len(said), ROUNDS) @ right / len(said)
+
+    def groups(self, said: Mapping[int, str]) -> dict[str, float | None]:
+        """Recall of each class, of the first twelve where there are more."""
+        rows, right = sorted(said), self._right(said)
+        labels = self._set.labels[rows]
+        shown = range(min(len(self._set.names), MOST_GROUPS))
+        return {
+            self._set.names[number]: float(right[labels == number].mean()) if (labels == number).any() else None
+            for number in shown
+        }
+
+    def _right(self, said: Mapping[int, str]) -> np.ndarray:
+        names, labels = self._set.names, self._set.labels
+        return np.array([said[row] == names[labels[row]] for row in sorted(said)], np.float64)
+
+
+def _digest(data: Path) -> str:
+    """One digest of all files at ``data``, by their paths there."""
+    files = sorted(path for path in data.rglob("*") if path.is_file()) if data.is_dir() else [data]
+    digest = hashlib.sha256()
+    for path in files:
+        try:
+            content = hashlib.sha256(path.read_bytes()).digest()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+        digest.update(str(path.relative_to(data)).encode(errors="surrogateescape") + b"\0" + content)
+    return digest.hexdigest()

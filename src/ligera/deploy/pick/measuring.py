@@ -1,0 +1,299 @@
+"""Asks the cache, and where it does not know, the device: a few runs, answers about pictures, visits of a process.
+
+Everything measured is kept at once, so that a killed run goes on where it was. ``cost_s`` is what was spent measuring.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ligera.deploy.bench_energy import Turns, look
+from ligera.deploy.noise import NoiseMeter
+from ligera.deploy.pick.candidates import Candidate
+from ligera.deploy.pick.environment import accuracy_software, device, software
+from ligera.deploy.pick.evidence import Screening, Visit
+from ligera.deploy.pick.judging import SEED, Judge
+from ligera.deploy.pick.process import WorkerProcess
+from ligera.deploy.pick.store import Store
+from ligera.deploy.pick.worker import WARM_UP_CALLS, WorkerJob
+from ligera.meter.sources import Sources, find_sources
+
+__all__ = ["ROUNDS", "SCREENED_CALLS", "TIMED_PICTURES", "VISITS", "Measurer"]
+
+TIMED_PICTURES = 24
+SCREENED_CALLS = 8
+ROUNDS = 3
+VISITS = 4
+# Of visits that a busy machine spoilt, for each candidate.
+MOST_REPEATED = 2
+LOOKED_AT_ONCE = 64
+
+Note = Callable[[str], None]
+Value = TypeVar("Value")
+
+
+@dataclass(slots=True)
+class Measurer:
+    """Measures candidates on the pictures of ``judge``. ``again`` measures anew what the cache knows from before.
+
+    ``cached`` and ``measured`` count what was taken from where.
+    """
+
+    task: str
+    data: Path
+    judge: Judge
+    store: Store
+    protocol: str | None = None
+    batch: int = 1
+    again: bool = False
+    note: Note = lambda text: None
+    cost_s: float = 0.0
+    cached: int = 0
+    measured: int = 0
+    _worker: WorkerProcess | None = None
+    _sources: Sources | None = None
+    _device: dict[str, Any] = field(default_factory=device)
+    _own: set[str] = field(default_factory=set)
+
+    def __enter__(self) -> Measurer:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._worker is not None:
+            self._worker.close()
+        if self._sources is not None:
+            self._sources.close()
+
+    @property
+    def order(self) -> list[int]:
+        """All pictures in an order that is always the same and mixes them, so that its beginning stands for all."""
+        return np.random.default_rng([SEED, len(self.judge)]).permutation(len(self.judge)).tolist()
+
+    @property
+    def timed_rows(self) -> list[int]:
+        """The pictures to time, spread evenly over the sizes that there are, smallest first."""
+        count = min(len(self.judge), max(TIMED_PICTURES, self.batch))
+        by_size = np.argsort(self.judge.areas_px, kind="stable")
+        return by_size[np.linspace(0, len(by_size) - 1, count).round().astype(int)].tolist()
+
+    def screen(self, candidate: Candidate, limit_ms: float | None, calls: int = SCREENED_CALLS) -> Screening:
+        """Some runs of ``candidate``; stops early where it is slower than ``limit_ms``."""
+        rows = self.timed_rows
+        rows = [rows[place] for place in np.linspace(0, len(rows) - 1, calls * self.batch).round().astype(int)]
+        key = self._time_key(candidate) | {"calls": calls}
+        known = self._known("screenings", key, Screening.from_dict)
+        if known is not None and (not known.stopped or (limit_ms is not None and min(known.times_ms) > limit_ms)):
+            self.cached += 1
+            return known
+        with _Spent(self):
+            worker = self._opened(candidate)
+            noise = NoiseMeter(candidate.threads)
+            noise.start()
+            _calibrate(noise, 3)
+            answer = worker.ask("time", about=candidate.key(), **self._timing(candidate, rows, limit_ms))
+            _calibrate(noise, 3)
+            noise.add_own(answer["cpu_s"])
+            noise.stop()
+        cpu_s = answer["cpu_s"] / answer["pictures"]
+        screening = Screening(
+            times_ms=tuple(answer["times_ms"]),
+            cpu_s=cpu_s,
+            cpu_ms=1e3 * cpu_s * self.batch / candidate.threads,
+            stopped=answer["stopped"],
+            busy=bool(noise.reasons()),
+        )
+        self._keep("screenings", key, screening.as_dict())
+        return screening
+
+    def look(self, candidate: Candidate, count: int) -> dict[int, Any]:
+        """What ``candidate`` says of the first ``count`` pictures in :attr:`order`."""
+        key = self._look_key(candidate)
+        said = self._known("answers", key, lambda rows: {int(row): say for row, say in rows.items()}) or {}
+        wanted = self.order[:count]
+        missing = [row for row in wanted if row not in said]
+        if not missing:
+            self.cached += 1
+        for start in range(0, len(missing), LOOKED_AT_ONCE):
+            part = missing[start : start + LOOKED_AT_ONCE]
+            with _Spent(self):
+                worker = self._opened(candidate)
+                answer = worker.ask("look", about=candidate.key(), rows=part, max_side=candidate.max_side)
+            said |= dict(zip(part, answer["said"], strict=True))
+            self._keep("answers", key, said)
+        return {row: said[row] for row in wanted}
+
+    def visit(self, group: Sequence[Candidate]) -> dict[Candidate, list[Visit]]:
+        """The visits of all of ``group``, each in fresh processes that take turns; noisy ones are repeated twice."""
+        found = {candidate: self._visits(candidate) for candidate in group}
+        for candidate in group:
+            self.cached += len(found[candidate])
+        tries = 0
+        while waiting := [candidate for candidate in group if not _enough(found[candidate])]:
+            tries += 1
+            if tries > VISITS + MOST_REPEATED:
+                break
+            for candidate, visit in self._one_visit(waiting).items():
+                found[candidate].append(visit)
+                self._keep("visits", self._time_key(candidate), {"visits": [own.as_dict() for own in found[candidate]]})
+        return {candidate: best_visits(visits) for candidate, visits in found.items()}
+
+    def _visits(self, candidate: Candidate) -> list[Visit]:
+        def parse(value: Any) -> list[Visit]:
+            return [Visit.from_dict(row) for row in value["visits"]]
+
+        return self._known("visits", self._time_key(candidate), parse) or []
+
+    def _one_visit(self, group: Sequence[Candidate]) -> dict[Candidate, Visit]:
+        self._rest()
+        with _Spent(self), ExitStack() as stack:
+            workers = {}
+            for candidate in group:
+                worker = stack.enter_context(WorkerProcess(self._job(), threads=candidate.threads))
+                worker.ask("open", about=candidate.key(), **_opening(candidate))
+                worker.ask("time", about=candidate.key(), **self._timing(candidate, self.timed_rows[:1], None))
+                workers[candidate] = (worker, worker.since_start_ms())
+            return self._turns(workers)
+
+    def _turns(self, workers: dict[Candidate, tuple[WorkerProcess, float]]) -> dict[Candidate, Visit]:
+        sources = self._sources = self._sources or find_sources(())
+        turns = {candidate: Turns(on_card=False) for candidate in workers}
+        times: dict[Candidate, list[dict[str, Any]]] = {candidate: [] for candidate in workers}
+        noise = NoiseMeter(threads=max(candidate.threads for candidate in workers))
+        noise.start()
+        names = list(workers)
+        for number in range(ROUNDS):
+            first = number % len(names)
+            for candidate in names[first:] + names[:first]:
+                _calibrate(noise, 2)
+                before = look(sources)
+                answer = workers[candidate][0].ask(
+                    "time", about=candidate.key(), **self._timing(candidate, self.timed_rows, None)
+                )
+                after = look(sources)
+                turns[candidate].add(sources, before, after, cpu_s=answer["cpu_s"], detections=answer["pictures"])
+                noise.add_own(answer["cpu_s"])
+                times[candidate].append(answer)
+        noise.stop()
+        source = "measured" if sources.rapl.zones else "estimated"
+        note = "counters of whole devices" if sources.rapl.zones else sources.estimate.how
+        return {
+            candidate: Visit(
+                rounds_ms=tuple(tuple(part["times_ms"]) for part in times[candidate]),
+                network_ms=tuple(tuple(part["network_ms"]) for part in times[candidate]),
+                joules=tuple(turns[candidate].joules),
+                pictures=tuple(turns[candidate].detections),
+                energy_source=source,
+                energy_note=note,
+                started_ms=started_ms,
+                peak_mb=worker.ask("peak", about=candidate.key())["peak_mb"],
+                noise=noise.reasons(),
+                at=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            for candidate, (worker, started_ms) in workers.items()
+        }
+
+    def _timing(self, candidate: Candidate, rows: Sequence[int], limit_ms: float | None) -> dict[str, Any]:
+        return {
+            "rows": list(rows),
+            "max_side": candidate.max_side,
+            "batch": self.batch,
+            "limit_ms": limit_ms,
+            "warm_up": WARM_UP_CALLS,
+        }
+
+    def _opened(self, candidate: Candidate) -> WorkerProcess:
+        """A worker that has ``candidate`` open and nothing else to do; one process serves many in turn."""
+        worker = self._worker
+        if worker is None or not worker.alive:
+            self._rest()
+            worker = self._worker = WorkerProcess(self._job(), threads=candidate.threads)
+        if getattr(worker, "holds", None) != opened_as(candidate):
+            worker.holds = None
+            worker.ask("open", about=candidate.key(), **_opening(candidate))
+            worker.holds = opened_as(candidate)
+        return worker
+
+    def _rest(self) -> None:
+        """No shared process beside those that are being timed: its threads would not stand still at once."""
+        if self._worker is not None:
+            self._worker.close()
+        self._worker = None
+
+    def _job(self) -> WorkerJob:
+        return WorkerJob(self.task, str(self.data), self.protocol)
+
+    def _look_key(self, candidate: Candidate) -> dict[str, Any]:
+        return {
+            "model": candidate.facts.sha256,
+            "max_side": candidate.max_side,
+            "runtime": candidate.runtime,
+            "data": self.judge.sha256,
+            "processor": self._device["processor"],
+            "software": accuracy_software(candidate.runtime),
+        }
+
+    def _time_key(self, candidate: Candidate) -> dict[str, Any]:
+        return self._look_key(candidate) | {
+            "threads": candidate.threads,
+            "batch": self.batch,
+            "device": self._device,
+            "software": software(candidate.runtime),
+            "timed": TIMED_PICTURES,
+            "rounds": ROUNDS,
+        }
+
+    def _known(self, kind: str, key: dict[str, Any], parse: Callable[[Any], Value]) -> Value | None:
+        if self.again and f"{kind} {key}" not in self._own:
+            return None
+        return self.store.read(kind, key, parse)
+
+    def _keep(self, kind: str, key: dict[str, Any], value: Any) -> None:
+        self.measured += 1
+        self._own.add(f"{kind} {key}")
+        self.store.write(kind, key, value)
+
+
+class _Spent:
+    """Adds the wall time of its block to what measuring has cost."""
+
+    def __init__(self, measurer: Measurer) -> None:
+        self._measurer = measurer
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(self, *error: Any) -> None:
+        self._measurer.cost_s += time.perf_counter() - self._started
+
+
+def _calibrate(noise: NoiseMeter, times: int) -> None:
+    for _ in range(times):
+        noise.calibrate()
+
+
+def opened_as(candidate: Candidate) -> tuple[Any, ...]:
+    """What has to be opened anew: another size of the same model need not be."""
+    return (candidate.facts.model, candidate.runtime, candidate.threads)
+
+
+def _opening(candidate: Candidate) -> dict[str, Any]:
+    return {"model": candidate.facts.model, "threads": candidate.threads, "runtime": candidate.runtime}
+
+
+def _enough(visits: Sequence[Visit]) -> bool:
+    quiet = sum(not visit.noise for visit in visits)
+    return quiet >= VISITS or len(visits) >= VISITS + MOST_REPEATED
+
+
+def best_visits(visits: Sequence[Visit]) -> list[Visit]:
+    """The quiet visits where there are enough of them, all of them otherwise."""
+    quiet = [visit for visit in visits if not visit.noise]
+    return quiet if len(quiet) >= VISITS else list(visits)
