@@ -54,8 +54,8 @@ class CheckReport:
     ``constants`` (ms) over the half on which they were not fitted.
 
     ``drift`` is the median of what entries of the table take now over what they took then (1: the machine is as it
-    was), ``None`` without their graphs; ``undrifted`` is the agreement of plain sums times ``drift``: what is left of the
-    error when the machine's change is taken out. ``reasons`` is empty exactly where the figures may be quoted.
+    was), ``None`` without their graphs; ``undrifted`` is the agreement of plain sums times ``drift``: what is left of
+    the error when the machine's change is taken out. ``reasons`` is empty exactly where the figures may be quoted.
     """
 
     nets: tuple[NetTime, ...]

@@ -140,7 +140,7 @@ class Measurer:
             tries += 1
             if tries > VISITS + MOST_REPEATED:
                 break
-            for candidate, visit in self._one_visit(waiting).items():
+            for candidate, visit in self.one_visit(waiting).items():
                 found[candidate].append(visit)
                 self._keep("visits", self._time_key(candidate), {"visits": [own.as_dict() for own in found[candidate]]})
         return {candidate: best_visits(visits) for candidate, visits in found.items()}
@@ -151,7 +151,8 @@ class Measurer:
 
         return self._known("visits", self._time_key(candidate), parse) or []
 
-    def _one_visit(self, group: Sequence[Candidate]) -> dict[Candidate, Visit]:
+    def one_visit(self, group: Sequence[Candidate]) -> dict[Candidate, Visit]:
+        """One stay of each of ``group`` in a fresh process, in turns, whatever the cache holds, and not kept there."""
         self._rest()
         with _Spent(self), ExitStack() as stack:
             workers = {}
