@@ -164,7 +164,7 @@ def test_detecting_with_a_classifier_names_the_verb_for_it(
     photo = write_plain(tmp_path / "photo.png", "red")
     assert cli.run(["detect", str(photo), "--model", str(classifier_bundle)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "is a classifier, which runs with `ligera classify`; here a face detector is needed" in line
+    assert "is a classifier, which runs with `ligera classify`; here a face detector or a layout detector is needed" in line
     assert not Path("runs").exists()
 
 

@@ -87,7 +87,7 @@ def test_zero_leaves_a_block_out() -> None:
         ({"side_px": 50}, "side_px.0: input should be a multiple of 32, got 50"),
         ({"side_px": [64, 64]}, "different sides"),
         ({"first_channels": 0}, "greater than or equal to 1"),
-        ({"most_jump": 1}, "no channels lead"),
+        ({"most_jump": 1}, "no menu of channels leads"),
         ({"prestage": ["3x3_KKConv_Mid"]}, "unknown block name"),
         ({"stages": SMALL["stages"][:3]}, "at least 4 items"),
         ({"neck": {"stages": [3, 4]}}, "expected 2 groups"),
