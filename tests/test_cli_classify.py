@@ -164,7 +164,8 @@ def test_detecting_with_a_classifier_names_the_verb_for_it(
     photo = write_plain(tmp_path / "photo.png", "red")
     assert cli.run(["detect", str(photo), "--model", str(classifier_bundle)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "is a classifier, which runs with `ligera classify`; here a face detector or a layout detector is needed" in line
+    wanted = "here a face detector or a layout detector is needed"
+    assert f"is a classifier, which runs with `ligera classify`; {wanted}" in line
     assert not Path("runs").exists()
 
 

@@ -22,6 +22,7 @@ MODULES = {
     "dynamic-faces": "ligera.studies.dynamic.faces",
     "detectors": "ligera.studies.detectors.study",
     "mtcnn-parallel": "ligera.studies.mtcnn_parallel.study",
+    "transfer": "ligera.studies.transfer.study",
     "facenas": "ligera.studies.facenas.study",
 }
 

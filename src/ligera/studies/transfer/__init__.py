@@ -1,0 +1,1 @@
+"""Study ``transfer``: which frozen base tells one person from others (paper E)."""
