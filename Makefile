@@ -9,12 +9,14 @@ demo: $(VENV)/light
 	$(BIN)/ligera detect examples/people.jpg --out runs/demo
 
 test: $(VENV)/full
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/train
+	$(BIN)/python -m pytest tests/train
 
 check: $(VENV)/full
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/train
+	$(BIN)/python -m pytest tests/train
 
 format: $(VENV)/full
 	$(BIN)/ruff check --fix .

@@ -49,18 +49,6 @@ def test_a_turn_counts_its_samples_and_not_its_warm_up() -> None:
     assert outcome.low_ms <= outcome.latency_ms <= outcome.high_ms
 
 
-def test_a_process_that_was_away_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    # threads that earlier tests left spinning would count as this process's own work
-    monkeypatch.setattr(time, "process_time", lambda: 1.0)
-
-    def doze(batch: np.ndarray) -> dict:
-        time.sleep(0.002)
-        return {}
-
-    outcome = measured(MockRuntime(doze))
-    assert isinstance(outcome, Turn) and outcome.busy and outcome.latency_ms > 1.9
-
-
 def test_slow_networks_are_left_after_five_samples_and_very_slow_ones_after_one_run() -> None:
     def slow(batch: np.ndarray) -> dict:
         time.sleep(0.01)
