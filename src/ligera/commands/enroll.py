@@ -92,7 +92,7 @@ def _tell(report: EnrollReport) -> None:
         f"base      {report.base} ({report.base_source}), head {report.head}, "
         f"epoch {report.best_epoch} of {report.epochs}"
     )
-    say(f"strangers at most {report.far:g} of them pass on validation; the test part's were seen in no other part")
+    say(f"strangers at most {report.far:g} pass as any one person on validation; those of test were seen nowhere else")
     for note in report.notes:
         say(f"note      {note}")
     say(f"bundle    {report.path}")

@@ -1,5 +1,6 @@
 """Judges: the same scores as ``eval``, on any part of the pictures, and the same redrawn pictures for every model."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from ligera.deploy.classifier import Classifier
 from ligera.deploy.detector import Detector
 from ligera.deploy.evaluate import evaluate
-from ligera.deploy.pick.judging import open_judge
+from ligera.deploy.pick.judging import Judge, open_judge
 from ligera.deploy.pick.judging.faces import redrawn_ap
 from ligera.errors import DataError, ModelError, UsageError
 from ligera.metrics.average_precision import average_precision, average_precision_interval
@@ -17,6 +18,11 @@ from ligera.records import Detections, Targets
 
 from ..colour_sets import write_class_folders
 from ..spot_sets import write_label_set, write_wider_set
+
+
+def weigh(judge: Judge, said: dict) -> tuple[float, np.ndarray]:
+    """The score of answers that have been written to a file and read again."""
+    return judge.weigh({int(row): judge.gist(int(row), say) for row, say in json.loads(json.dumps(said)).items()})
 
 
 @pytest.fixture
@@ -30,7 +36,7 @@ def test_faces_are_scored_as_eval_scores_them(detector: Detector, tmp_path: Path
     judge = open_judge("faces", data)
     said = dict(enumerate(judge.look(detector, [0, 1], None)))
     expected = evaluate(detector, data)
-    assert judge.weigh(said)[0] == pytest.approx(expected.overall.ap50)
+    assert weigh(judge, said)[0] == pytest.approx(expected.overall.ap50)
     assert judge.groups(said) == {name: part.ap50 for name, part in expected.sizes.items()}
     assert judge.metric == "AP50" and len(judge) == 2 and judge.longest_px == 128
 
@@ -38,7 +44,7 @@ def test_faces_are_scored_as_eval_scores_them(detector: Detector, tmp_path: Path
 def test_part_of_the_pictures_is_scored_by_itself(detector: Detector, tmp_path: Path) -> None:
     judge = open_judge("faces", write_label_set(tmp_path))
     (said,) = judge.look(detector, [0], None)
-    assert judge.weigh({0: said})[0] == 1.0
+    assert weigh(judge, {0: said})[0] == 1.0
 
 
 def random_pictures(count: int) -> list[tuple[Detections, Targets]]:
@@ -86,7 +92,7 @@ def test_wider_face_is_judged_by_its_hard_setting(detector: Detector, tmp_path: 
     judge = open_judge("faces", data)
     said = dict(enumerate(judge.look(detector, range(2), None)))
     expected = evaluate(detector, data)
-    value, redrawn = judge.weigh(said)
+    value, redrawn = weigh(judge, said)
     assert judge.metric == "AP hard" and value == pytest.approx(expected.hard)
     assert judge.groups(said)["easy"] == pytest.approx(expected.easy) and len(redrawn) >= 40
     assert open_judge("faces", data, "ap50").metric == "AP50"
@@ -96,7 +102,7 @@ def test_classifiers_are_judged_by_accuracy(classifier_bundle: Path, tmp_path: P
     judge = open_judge("classify", write_class_folders(tmp_path))
     with Classifier.load(classifier_bundle, threads=1) as classifier:
         said = dict(enumerate(judge.look(classifier, range(len(judge)), None)))
-    value, redrawn = judge.weigh(said)
+    value, redrawn = weigh(judge, said)
     assert value == pytest.approx(5 / 6) and redrawn.mean() == pytest.approx(5 / 6, abs=0.05)
     assert judge.groups(said) == {"blue": 0.5, "green": 1.0, "red": 1.0}
 

@@ -87,9 +87,13 @@ class World:
         self.spent_ms += times.sum() + 50
         return Screening(tuple(times), own / 1e3, own, stopped=len(times) < calls)
 
-    def look(self, candidate: Candidate, count: int) -> dict[int, float]:
+    @property
+    def steps(self) -> list[int]:
+        return [self.pictures // part for part in (8, 4, 2, 1)]
+
+    def look(self, candidate: Candidate, count: int, known: Mapping[int, float] | None = None) -> dict[int, float]:
         self._expect_hearing(candidate)
-        self.spent_ms += self.ms[candidate.key()] * count / 2
+        self.spent_ms += self.ms[candidate.key()] * (count - len(known or {}))
         wobble = 0.02 * self._random(candidate, 2).standard_normal(self.pictures)
         right = self._hardness + wobble < self.accuracy[candidate.key()]
         return {row: float(right[row]) for row in self._order[:count]}

@@ -5,11 +5,13 @@ Everything measured is kept at once, so that a killed run goes on where it was. 
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,12 +37,15 @@ VISITS = 4
 # Of visits that a busy machine spoilt, for each candidate.
 MOST_REPEATED = 2
 LOOKED_AT_ONCE = 64
+# Of all pictures, those that are asked about before the first candidates are dropped, and so on.
+FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 1)
+FEWEST_PICTURES = 16
 
 Note = Callable[[str], None]
 Value = TypeVar("Value")
 
 
-@dataclass(slots=True)
+@dataclass
 class Measurer:
     """Measures candidates on the pictures of ``judge``. ``again`` measures anew what the cache knows from before.
 
@@ -72,12 +77,12 @@ class Measurer:
         if self._sources is not None:
             self._sources.close()
 
-    @property
+    @functools.cached_property
     def order(self) -> list[int]:
         """All pictures in an order that is always the same and mixes them, so that its beginning stands for all."""
         return np.random.default_rng([SEED, len(self.judge)]).permutation(len(self.judge)).tolist()
 
-    @property
+    @functools.cached_property
     def timed_rows(self) -> list[int]:
         """The pictures to time, spread evenly over the sizes that there are, smallest first."""
         count = min(len(self.judge), max(TIMED_PICTURES, self.batch))
@@ -113,22 +118,55 @@ class Measurer:
         self._keep("screenings", key, screening.as_dict())
         return screening
 
-    def look(self, candidate: Candidate, count: int) -> dict[int, Any]:
-        """What ``candidate`` says of the first ``count`` pictures in :attr:`order`."""
-        key = self._look_key(candidate)
-        said = self._known("answers", key, lambda rows: {int(row): say for row, say in rows.items()}) or {}
-        wanted = self.order[:count]
-        missing = [row for row in wanted if row not in said]
-        if not missing:
+    def look(self, candidate: Candidate, count: int, known: Mapping[int, Any] | None = None) -> dict[int, Any]:
+        """The gist of what ``candidate`` says of the first ``count`` pictures in :attr:`order`; ``known`` are those
+        that were asked for before. ``count`` is one of the :attr:`steps`."""
+        gists = dict(known or {})
+        for start, stop in self._parts(len(gists), count):
+            rows = self.order[start:stop]
+            said = self._said(candidate, rows)
+            gists |= {row: self.judge.gist(row, say) for row, say in zip(rows, said, strict=True)}
+        return gists
+
+    def groups(self, candidate: Candidate) -> dict[str, float | None]:
+        """Scores by group over all pictures, once ``candidate`` was asked about them all."""
+        said: dict[int, Any] = {}
+        for start, stop in self._parts(0, len(self.judge)):
+            rows = self.order[start:stop]
+            said |= zip(rows, self._said(candidate, rows), strict=True)
+        return self.judge.groups(said)
+
+    @property
+    def steps(self) -> list[int]:
+        """How many pictures are asked about at each step of a race; the last is all of them."""
+        count = len(self.judge)
+        return sorted({min(count, max(FEWEST_PICTURES, round(count * part))) for part in FRACTIONS})
+
+    def _parts(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Stretches of :attr:`order` that are asked about, and kept, at once: always the same ones."""
+        edges = sorted({0, *self.steps, *range(0, len(self.judge), LOOKED_AT_ONCE)})
+        return [(low, high) for low, high in pairwise(edges) if start <= low and high <= stop]
+
+    def _said(self, candidate: Candidate, rows: Sequence[int]) -> list[Any]:
+        key = self._look_key(candidate) | {"rows": list(rows)}
+
+        def parse(value: Any) -> list[Any]:
+            if len(value) != len(rows):
+                raise ValueError("expected an answer for each picture")
+            # also that each can be read, before it is relied on
+            for row, say in zip(rows, value, strict=True):
+                self.judge.gist(row, say)
+            return value
+
+        known = self._known("answers", key, parse)
+        if known is not None:
             self.cached += 1
-        for start in range(0, len(missing), LOOKED_AT_ONCE):
-            part = missing[start : start + LOOKED_AT_ONCE]
-            with _Spent(self):
-                worker = self._opened(candidate)
-                answer = worker.ask("look", about=candidate.key(), rows=part, max_side=candidate.max_side)
-            said |= dict(zip(part, answer["said"], strict=True))
-            self._keep("answers", key, said)
-        return {row: said[row] for row in wanted}
+            return known
+        with _Spent(self):
+            worker = self._opened(candidate)
+            said = worker.ask("look", about=candidate.key(), rows=list(rows), max_side=candidate.max_side)["said"]
+        self._keep("answers", key, said)
+        return said
 
     def visit(self, group: Sequence[Candidate]) -> dict[Candidate, list[Visit]]:
         """The visits of all of ``group``, each in fresh processes that take turns; noisy ones are repeated twice."""

@@ -23,8 +23,6 @@ from ligera.errors import DataError, LigeraError
 
 __all__ = ["race"]
 
-FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 1)
-FEWEST_PICTURES = 16
 MORE_CALLS = 24
 GROUP = 3
 # How many times the limit ends a few runs early.
@@ -102,7 +100,7 @@ class _Race:
 
     def halve(self) -> None:
         count = len(self.measurer.judge)
-        for step in sorted({min(count, max(FEWEST_PICTURES, round(count * part))) for part in FRACTIONS}):
+        for step in self.measurer.steps:
             alive = self.alive
             for number, standing in enumerate(alive, start=1):
                 words = f"{number} of {len(alive)} on {step:,} of {count:,} pictures: {standing.candidate.key()}"
@@ -112,7 +110,7 @@ class _Race:
 
     def _hear(self, standing: Standing, pictures: int) -> None:
         if len(standing.said) < pictures:
-            standing.said = self.measurer.look(standing.candidate, pictures)
+            standing.said = self.measurer.look(standing.candidate, pictures, standing.said)
             standing.value, standing.redrawn = self.measurer.judge.weigh(standing.said)
 
     def _drop_losers(self, pictures: int) -> None:

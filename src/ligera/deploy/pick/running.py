@@ -174,7 +174,7 @@ def pick(
         standings = race(candidates, budget, measurer, exhaustive=exhaustive)
         note("putting the answer together")
         price = float(np.mean(prices.prices))
-        rows = tuple(_row(standing, judge, budget, price) for standing in standings)
+        rows = tuple(_row(standing, measurer, budget, price) for standing in standings)
         return PickReport(
             task=task_name,
             data=str(data),
@@ -210,18 +210,18 @@ def _candidates(models: Sequence[ModelFacts], judge: Judge, field: Field) -> tup
     )
 
 
-def _row(standing: Standing, judge: Judge, budget: Budget, eur_per_kwh: float) -> Row:
+def _row(standing: Standing, measurer: Measurer, budget: Budget, eur_per_kwh: float) -> Row:
     visits = standing.visits
     accuracy = None
     if standing.said and standing.redrawn is not None:
         accuracy = accuracy_of(standing.value or 0.0, standing.redrawn, len(standing.said))
     return Row(
         candidate=standing.candidate,
-        metric=judge.metric,
+        metric=measurer.judge.metric,
         accuracy=accuracy,
         costs=standing.costs(budget.percentile),
         rough_ms=None if standing.screening is None else float(np.median(standing.screening.times_ms)),
-        groups=judge.groups(standing.said) if visits else {},
+        groups=measurer.groups(standing.candidate) if visits else {},
         peak_mb=max((visit.peak_mb for visit in visits if visit.peak_mb is not None), default=None),
         cold_start_ms=float(np.median([visit.started_ms for visit in visits])) if visits else None,
         dropped=standing.dropped,

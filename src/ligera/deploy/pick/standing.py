@@ -21,8 +21,8 @@ __all__ = ["Standing"]
 class Standing:
     """All that is known of a candidate: ``dropped`` says why it is measured no further.
 
-    ``said`` are its answers by picture, ``value`` and ``redrawn`` its accuracy by them. ``lost_to`` is the one that
-    has beaten it, ``broken`` says that it cannot run here.
+    ``said`` is the gist of its answers by picture, ``value`` and ``redrawn`` its accuracy by them. ``lost_to`` is the
+    one that has beaten it, ``broken`` says that it cannot run here.
     """
 
     candidate: Candidate

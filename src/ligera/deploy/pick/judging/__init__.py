@@ -1,8 +1,9 @@
 """How accurate a model is, one picture at a time: what it says of a picture is kept, and scored with any others.
 
 A :class:`Judge` holds labelled pictures. ``look`` runs in a measured process and returns what a model says, ready for
-JSON; ``weigh`` turns what was said of some pictures into one number, and into that number for redrawn sets of them, the
-same sets for every model, so that differences between models can be told from chance.
+JSON. ``gist`` keeps of that what scoring needs, which is far less. ``weigh`` turns the gists of some pictures into one
+number, and into that number for redrawn sets of them, the same sets for every model, so that differences between models
+can be told from chance. ``groups`` needs all that was said.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Judge(Protocol):
 
     def look(self, model: Any, rows: Sequence[int], max_side: int | None) -> list[Say]: ...
 
-    def weigh(self, said: Mapping[int, Say]) -> tuple[float, np.ndarray]: ...
+    def gist(self, row: int, say: Say) -> Any: ...
+
+    def weigh(self, gists: Mapping[int, Any]) -> tuple[float, np.ndarray]: ...
 
     def groups(self, said: Mapping[int, Say]) -> dict[str, float | None]: ...
 

@@ -51,23 +51,23 @@ class ClassJudge:
         pictures = (self._set.read(row) for row in rows)
         return [answer.label for answer in model.classify_many(pictures, BATCH)]
 
-    def weigh(self, said: Mapping[int, str]) -> tuple[float, np.ndarray]:
-        right = self._right(said)
-        return float(right.mean()), redraws(len(said), ROUNDS) @ right / len(said)
+    def gist(self, row: int, say: str) -> bool:
+        return say == self._set.names[self._set.labels[row]]
+
+    def weigh(self, gists: Mapping[int, bool]) -> tuple[float, np.ndarray]:
+        right = np.array([gists[row] for row in sorted(gists)], np.float64)
+        return float(right.mean()), redraws(len(right), ROUNDS) @ right / len(right)
 
     def groups(self, said: Mapping[int, str]) -> dict[str, float | None]:
         """Recall of each class, of the first twelve where there are more."""
-        rows, right = sorted(said), self._right(said)
+        rows = sorted(said)
+        right = np.array([self.gist(row, said[row]) for row in rows], np.float64)
         labels = self._set.labels[rows]
         shown = range(min(len(self._set.names), MOST_GROUPS))
         return {
             self._set.names[number]: float(right[labels == number].mean()) if (labels == number).any() else None
             for number in shown
         }
-
-    def _right(self, said: Mapping[int, str]) -> np.ndarray:
-        names, labels = self._set.names, self._set.labels
-        return np.array([said[row] == names[labels[row]] for row in sorted(said)], np.float64)
 
 
 def _digest(data: Path) -> str:

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from ligera.deploy.pick.judging import Judge, redraws
-from ligera.deploy.pick.judging.face_pictures import LOWEST_SCORE, FacePictures, detections, read_face_pictures, say_of
+from ligera.deploy.pick.judging.face_pictures import (
+    LOWEST_SCORE,
+    FacePictures,
+    found_in,
+    packed,
+    packed_detections,
+    read_face_pictures,
+    unpacked,
+    unpacked_detections,
+)
 from ligera.errors import UsageError, nearest
 from ligera.metrics.average_precision import average_precision_by_size, judge
 from ligera.records import Picture
@@ -57,27 +66,29 @@ class FaceJudge:
         return self._pictures.picture(row)
 
     def look(self, model: Any, rows: Sequence[int], max_side: int | None) -> list[Any]:
-        return say_of(model, self._pictures, rows, max_side)
+        """Boxes and scores, and of the detections that count scores and whether they are right."""
+        said = []
+        for row, found in zip(rows, found_in(model, self._pictures, rows, max_side), strict=True):
+            scores, right = judge([(found, self._pictures.samples[row].targets)])
+            said.append([*packed_detections(found), packed(scores, "f8"), packed(right, "?")])
+        return said
 
-    def weigh(self, said: Mapping[int, Any]) -> tuple[float, np.ndarray]:
-        scores, right, faces = [], [], []
-        for pair in self._pairs(said):
-            own_scores, own_right = judge([pair])
-            scores.append(own_scores)
-            right.append(own_right)
-            faces.append(len(pair[1]))
-        count = np.array(faces)
-        times = np.concatenate([np.ones((1, len(faces)), np.int64), redraws(len(faces), ROUNDS)])
-        value, *redrawn = redrawn_ap(scores, right, times, count).tolist()
+    def gist(self, row: int, say: Any) -> tuple[np.ndarray, np.ndarray]:
+        return unpacked(say[2], "f8"), unpacked(say[3], "?")
+
+    def weigh(self, gists: Mapping[int, Any]) -> tuple[float, np.ndarray]:
+        rows = sorted(gists)
+        faces = np.array([len(self._pictures.samples[row].targets) for row in rows])
+        times = np.concatenate([np.ones((1, len(rows)), np.int64), redraws(len(rows), ROUNDS)])
+        scores, right = ([gists[row][part] for row in rows] for part in (0, 1))
+        value, *redrawn = redrawn_ap(scores, right, times, faces).tolist()
         return value, np.array(redrawn)
 
     def groups(self, said: Mapping[int, Any]) -> dict[str, float | None]:
         """AP by the long side of faces."""
-        by_size = average_precision_by_size(self._pairs(said))
+        pairs = [(unpacked_detections(say), self._pictures.samples[row].targets) for row, say in said.items()]
+        by_size = average_precision_by_size(pairs)
         return {name: None if math.isnan(part.ap) else part.ap for name, part in by_size.items()}
-
-    def _pairs(self, said: Mapping[int, Any]) -> list[Any]:
-        return [(detections(said[row]), self._pictures.samples[row].targets) for row in sorted(said)]
 
 
 def redrawn_ap(

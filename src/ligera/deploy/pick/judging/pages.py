@@ -63,8 +63,11 @@ class PageJudge:
     def look(self, model: Any, rows: Sequence[int], max_side: int | None) -> list[Any]:
         return [model.detect(self.picture(row), score=LOWEST_SCORE, max_side=max_side).rows() for row in rows]
 
-    def weigh(self, said: Mapping[int, Any]) -> tuple[float, np.ndarray]:
-        pairs = self._pairs(said)
+    def gist(self, row: int, say: Any) -> Any:
+        return say
+
+    def weigh(self, gists: Mapping[int, Any]) -> tuple[float, np.ndarray]:
+        pairs = self._pairs(gists)
         sets = (np.repeat(np.arange(len(pairs)), times) for times in redraws(len(pairs), ROUNDS))
         redrawn = [self._result([pairs[place] for place in places]).overall.ap for places in sets]
         return self._result(pairs).overall.ap, np.array(redrawn)

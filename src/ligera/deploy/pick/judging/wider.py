@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from ligera.deploy.pick.judging import redraws
-from ligera.deploy.pick.judging.face_pictures import LOWEST_SCORE, FacePictures, detections, say_of
+from ligera.deploy.pick.judging.face_pictures import (
+    LOWEST_SCORE,
+    FacePictures,
+    found_in,
+    packed_detections,
+    unpacked_detections,
+)
 from ligera.errors import DataError
 from ligera.metrics import widerface
 from ligera.records import Picture
@@ -49,10 +55,13 @@ class WiderJudge:
         return self._pictures.picture(row)
 
     def look(self, model: Any, rows: Sequence[int], max_side: int | None) -> list[Any]:
-        return say_of(model, self._pictures, rows, max_side)
+        return [packed_detections(found) for found in found_in(model, self._pictures, rows, max_side)]
 
-    def weigh(self, said: Mapping[int, Any]) -> tuple[float, np.ndarray]:
-        found, known = self._found(said), [self._known[row] for row in sorted(said)]
+    def gist(self, row: int, say: Any) -> Any:
+        return say
+
+    def weigh(self, gists: Mapping[int, Any]) -> tuple[float, np.ndarray]:
+        found, known = self._found(gists), [self._known[row] for row in sorted(gists)]
         rounds = min(MOST_ROUNDS, max(FEWEST_ROUNDS, PICTURES_IN_ALL // len(known)))
         sets = (np.repeat(np.arange(len(known)), times) for times in redraws(len(known), rounds))
         redrawn = [self._result(found, [known[place] for place in places]).hard for places in sets]
@@ -68,7 +77,7 @@ class WiderJudge:
         found: dict[str, dict[str, np.ndarray]] = {}
         for row, own in said.items():
             known = self._known[row]
-            found.setdefault(known.event, {})[known.name] = widerface.as_rows(detections(own))
+            found.setdefault(known.event, {})[known.name] = widerface.as_rows(unpacked_detections(own))
         return found
 
     def _result(self, found: Mapping[str, Mapping[str, np.ndarray]], pictures: list[Any]) -> widerface.WiderResult:
