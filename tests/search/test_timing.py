@@ -1,6 +1,7 @@
 """Timing: what is cut off, what counts as noise, what is too slow to go on with; and how turns become a row."""
 
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from ligera.deploy.runtimes.mock import MockRuntime
 from ligera.meter.sources import find_sources
+from ligera.search import timing
 from ligera.search.device_state import governor, runtime_version, temperature_c
 from ligera.search.merging import merged, unframed, unsteady
 from ligera.search.table import Settings
@@ -49,11 +51,17 @@ def test_a_turn_counts_its_samples_and_not_its_warm_up() -> None:
     assert outcome.low_ms <= outcome.latency_ms <= outcome.high_ms
 
 
-def test_slow_networks_are_left_after_five_samples_and_very_slow_ones_after_one_run() -> None:
+def test_slow_networks_are_left_after_five_samples_and_very_slow_ones_after_one_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed_ns = 0
+
     def slow(batch: np.ndarray) -> dict:
-        time.sleep(0.01)
+        nonlocal passed_ns
+        passed_ns += 10_000_000
         return {}
 
+    monkeypatch.setattr(timing, "clock_of", lambda settings: lambda: passed_ns)
     runtime = MockRuntime(slow)
     outcome = measured(runtime, threshold_ms=5.0)
     assert isinstance(outcome, TooSlow) and "first samples took" in outcome.reason and len(runtime.batches) == 7
@@ -66,6 +74,35 @@ def test_a_processor_slower_than_at_its_best_is_noticed() -> None:
     calibration = Calibration()
     calibration.times_ms = [1.0, 1.2]
     assert not calibration.slow(1.25) and calibration.slow(1.4)
+
+
+AWAY = """
+import time, numpy as np
+from ligera.deploy.runtimes.mock import MockRuntime
+from ligera.meter.sources import find_sources
+from ligera.search.table import Settings
+from ligera.search.timing import Calibration, take_turn
+
+class Steady(Calibration):
+    def slow(self, milliseconds):
+        return False
+
+def away(batch):
+    time.sleep(0.02)
+    return {}
+
+for clock in ("wall", "cpu"):
+    settings = Settings(warm_up_runs=1, samples=10, clock=clock)
+    runtime = MockRuntime(away)
+    runtime.device = "cpu"
+    print(take_turn(runtime, np.zeros((1, 1)), settings, Steady(), find_sources(())).busy)
+"""
+
+
+def test_a_process_that_was_away_is_busy_by_the_clock_on_the_wall_only() -> None:
+    # a process of its own: threads that other tests left behind would count as work done
+    done = subprocess.run([sys.executable, "-c", AWAY], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.split() == ["True", "False"], done.stderr
 
 
 def test_turns_that_were_busy_do_not_count_beside_ones_that_were_not() -> None:
