@@ -57,10 +57,14 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_into(network: nn.Module, path: Path) -> None:
-    """Put the weights that a run saved at ``path`` into ``network``; ``DataError`` where they are another network's."""
+    """Put the weights that a run saved at ``path`` into ``network``; ``DataError`` where they are another network's.
+
+    A file that has weights of a backbone only may have some of its layers: the rest of ``network`` stays as it is.
+    """
     weights, own = load_weights(path), network.state_dict()
-    odd = sorted(own.keys() ^ weights.keys())
+    partly = all(name.startswith("backbone.") for name in weights)
+    odd = sorted(weights.keys() - own.keys() if partly else own.keys() ^ weights.keys())
     odd += sorted(name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape)
     if odd:
         raise DataError(f"{path}: weights of another network ({len(odd)} tensors differ, {odd[0]} first)")
-    network.load_state_dict(weights)
+    network.load_state_dict(weights, strict=not partly)

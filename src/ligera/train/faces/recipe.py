@@ -26,7 +26,8 @@ class DataSource(Frozen):
 class FacesRecipe(Recipe):
     """One training of a face detector; pictures are made ``side_px`` square, ``workers`` processes make them.
 
-    ``pretrained``: a run's ``weights.safetensors`` of the same network, to go on from instead of random weights.
+    ``pretrained``: a run's ``weights.safetensors`` of the same network, to go on from instead of random weights; or a
+    file with the first layers of its backbone alone.
 
     ``model`` is a name of the catalogue or an architecture file, whose spec then stands in ``architecture``.
     ``held_out``: the share of each folder's pictures that is kept from training (seeded by ``seed``, so a change of it
