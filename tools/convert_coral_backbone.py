@@ -6,7 +6,7 @@ In: the tflite file (Apache-2.0); a detector of ``ligera models`` or an architec
 MobileNetV1's blocks; a folder of any natural photos. Out: a safetensors file of the first backbone layers, as many as
 agree in shape. Batch norm is folded in the source: here every norm gets the mean and variance that 32 of the photos
 have there, and a scale and offset that give back what went in plus the folded bias, so that training starts from the
-features of the source. Pictures go in as RGB from 0 to 255, where the source reads -1 to 1. The source pads below and
+features of the source. Pictures go in as RGB from 0 to 1, where the source reads -1 to 1. The source pads below and
 to the right at stride 2, ours all around: the same features, moved by less than a cell. Needs ``tflite``, ``torch``
 and ``safetensors``: ``pip install 'ligera[train,dev]'``.
 """
@@ -35,19 +35,20 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 PHOTOS, SIDE_PX = 32, 256
-ZERO_BYTE = 128  # the source's input is (byte - 128) / 128
+# a source reads (byte - 128) / 128, a detector byte / 255
+SCALE = 255 / 128
 FEWEST_LAYERS = 3
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 def read_photos(folder: Path) -> np.ndarray:
-    """``PHOTOS`` pictures spread over ``folder``, squeezed to squares ``(n, 3, SIDE_PX, SIDE_PX)``, 0 to 255."""
+    """``PHOTOS`` pictures spread over ``folder``, squeezed to squares ``(n, 3, SIDE_PX, SIDE_PX)``, 0 to 1."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if len(paths) < PHOTOS:
         raise DataError(f"{folder}: {len(paths)} pictures; expected a folder of at least {PHOTOS} photos")
     chosen = [paths[i * len(paths) // PHOTOS] for i in range(PHOTOS)]
     squares = [cv2.resize(read_picture(path).pixels, (SIDE_PX, SIDE_PX)) for path in chosen]
-    return np.stack(squares).transpose(0, 3, 1, 2).astype(np.float32)
+    return np.stack(squares).transpose(0, 3, 1, 2).astype(np.float32) / 255
 
 
 def fill(backbone: nn.Module, layers: Sequence[Convolution], photos: np.ndarray, where: str) -> dict[str, nn.Module]:
@@ -68,7 +69,7 @@ def fill(backbone: nn.Module, layers: Sequence[Convolution], photos: np.ndarray,
     with torch.no_grad():
         for kernel, layer in zip(kernels[:count], layers, strict=False):
             kernel.weight.copy_(torch.from_numpy(layer.weight))
-        kernels[0].weight /= ZERO_BYTE
+        kernels[0].weight *= SCALE
         biases = [torch.from_numpy(layer.bias.copy()) for layer in layers[:count]]
         biases[0] -= torch.from_numpy(layers[0].weight).sum((1, 2, 3))
         hooks = [

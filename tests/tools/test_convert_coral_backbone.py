@@ -55,7 +55,7 @@ def test_features_are_those_of_the_source(converted: Path, photos: Path) -> None
     pixels = torch.from_numpy(tool.read_photos(photos))[:4]
     with torch.inference_mode():
         ours = net.eval().backbone(pixels)[0]
-        theirs = (pixels - 128) / 128
+        theirs = (pixels * 255 - 128) / 128
         for place, layer in enumerate(tool.read_convolutions(SOURCE.read_bytes(), "coral")[:7]):
             stride = 2 if place in (0, 3) else 1
             groups = len(layer.weight) if place % 2 else 1

@@ -34,6 +34,8 @@ class StagedBackbone(nn.Module):
 
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__()
+        # a tuple, whose modules are not registered a second time
+        self._frozen: tuple[nn.Module, ...] = ()
         self.channels = spec.channels
         self.stem = conv_bn(3, spec.first_channels, 3, 2, act=spec.early)
         channels = spec.first_channels
@@ -49,6 +51,19 @@ class StagedBackbone(nn.Module):
             channels = blocks[-1].channels_out
         self.stages = nn.ModuleList(stages)
         self.last = conv_bn(channels, spec.last_channels, 1, act=spec.late) if spec.last_channels else nn.Identity()
+
+    def freeze(self, stages: int) -> None:
+        """Train stem, pre-stage and the first ``stages`` stages no further; their norms keep their statistics."""
+        self._frozen = (self.stem, self.prestage, *self.stages[:stages]) if stages else ()
+        for module in self._frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> StagedBackbone:
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.pool(self.prestage(self.stem(x)))

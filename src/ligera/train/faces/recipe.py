@@ -27,7 +27,8 @@ class FacesRecipe(Recipe):
     """One training of a face detector; pictures are made ``side_px`` square, ``workers`` processes make them.
 
     ``pretrained``: a run's ``weights.safetensors`` of the same network, to go on from instead of random weights; or a
-    file with the first layers of its backbone alone.
+    file with the first layers of its backbone alone. ``frozen_stages``: those of its first stages, and what is before
+    them, that are not trained any further, which takes much less time.
 
     ``model`` is a name of the catalogue or an architecture file, whose spec then stands in ``architecture``.
     ``held_out``: the share of each folder's pictures that is kept from training (seeded by ``seed``, so a change of it
@@ -43,6 +44,7 @@ class FacesRecipe(Recipe):
     augment: AugmentRecipe = AugmentRecipe()
     loss: Literal["quality", "multibox"] = "quality"
     pretrained: Path | None = None
+    frozen_stages: int = Field(0, ge=0, le=4)
     workers: int = Field(1, ge=0, le=256)
     cache: bool = True
 
@@ -50,6 +52,12 @@ class FacesRecipe(Recipe):
     def _dynamic_sampling_has_validation(self) -> FacesRecipe:
         if self.sampler.kind == "dynamic" and self.validation is None and not self.held_out:
             raise ValueError("validation: a dynamic sampler needs validation pictures to judge its choice by")
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_stages_hold_something(self) -> FacesRecipe:
+        if self.frozen_stages and self.pretrained is None:
+            raise ValueError("frozen_stages: random weights would stay random; give pretrained weights or leave it out")
         return self
 
     def anchored(self, folder: Path) -> FacesRecipe:

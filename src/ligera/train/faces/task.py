@@ -61,6 +61,10 @@ class FaceTask:
     def __init__(self, recipe: FacesRecipe) -> None:
         self.spec = recipe.spec
         _check_loss(self.spec, recipe)
+        if recipe.frozen_stages and isinstance(self.spec.backbone, str):
+            raise RecipeError(
+                f"frozen_stages: {self.spec.backbone} has no stages to freeze; backbones of named blocks do"
+            )
         self._loss = LOSSES[recipe.loss]
         self._recipe = recipe
         self.preprocess, self.decoding = card_for(self.spec)
@@ -101,6 +105,8 @@ class FaceTask:
         network = catalogue.build(self.spec)
         if self._recipe.pretrained:
             load_into(network, self._recipe.pretrained)
+        if self._recipe.frozen_stages:
+            network.backbone.freeze(self._recipe.frozen_stages)
         return network
 
     def batches(self, _plan: EpochPlan, keys: list[list[SampleKey]], _device: torch.device) -> Iterable[FaceBatch]:
