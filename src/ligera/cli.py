@@ -23,7 +23,7 @@ __all__ = ["VERBS", "assemble", "main", "run"]
 
 # In the order of the help. Each stands in a module of its name in ``commands``, as a function or a Typer of that name.
 VERBS = (
-    *("detect", "classify", "pick", "bench", "eval", "train", "enroll", "cost", "study", "export"),
+    *("detect", "classify", "pick", "bench", "eval", "train", "enroll", "watch", "cost", "study", "export"),
     *("profile", "space", "search", "data", "augment", "mine", "compare-engines", "models", "doctor"),
 )
 # ``eval`` is a builtin, so its function is called otherwise.

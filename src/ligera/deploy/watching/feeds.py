@@ -1,0 +1,289 @@
+"""Frames of a video file or camera, all of them or only the newest.
+
+In: what a user calls a video or camera. Out: :class:`Frame` objects, pixels ``(H, W, 3)`` uint8 RGB.
+:class:`EveryFrame` reads a file from end to end; :class:`NewestFrames` has a thread that reads on and keeps only the
+newest frame, so that whoever takes them slowly gets fewer and not later ones: of a camera as they come, of a file by
+its own clock.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from ligera.data.pictures import PICTURE_SUFFIXES
+from ligera.errors import DataError, UsageError
+
+__all__ = ["Capture", "EveryFrame", "Feed", "Frame", "NewestFrames", "Source", "open_source"]
+
+DEFAULT_FPS = 25.0
+SMALLEST_STEP_S = 1e-4
+# A file counts as cut short where more than this much of what its header promises is missing.
+MISSING_S, MISSING_SHARE = 0.5, 0.05
+PATIENCE_S = 2.0
+# Frames of a file later than this are skipped, but not so many at once that nothing is seen of a file too large to
+# keep up with.
+LATE_FRAMES, MOST_SKIPPED = 2, 10
+# A wait without an end could not be interrupted on every system.
+WAKE_UP_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Frame ``number`` (from 0, dropped ones counted) at ``time_s``; ``dropped`` were left out since the one before.
+
+    ``read_ms`` is what decoding it took, ``arrived_s`` when it was there, on the clock of ``time.perf_counter``.
+    """
+
+    number: int
+    time_s: float
+    pixels: np.ndarray
+    read_ms: float
+    arrived_s: float
+    dropped: int = 0
+
+
+class Capture(Protocol):
+    """What ``cv2.VideoCapture`` does; tests have their own."""
+
+    def read(self) -> tuple[bool, Any]: ...
+
+    def grab(self) -> bool: ...
+
+    def retrieve(self) -> tuple[bool, Any]: ...
+
+    def get(self, prop: int, /) -> float: ...
+
+    def release(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An opened video or camera; ``promised_s`` is how long a file says it is, 0 where it does not."""
+
+    name: str
+    kind: str
+    capture: Capture
+    fps: float
+    promised_s: float = 0.0
+
+
+class Feed(Protocol):
+    """Gives frames until the video ends or it is closed; ``trouble`` then says what was wrong with the source."""
+
+    trouble: str | None
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None: ...
+
+
+def open_source(name: str) -> Source:
+    """The camera whose index, or the video whose path ``name`` is.
+
+    Raises ``UsageError`` for what is neither, ``DataError`` for what is not there or cannot be opened.
+    """
+    path = Path(name)
+    if name.isascii() and name.isdigit() and not path.exists():
+        return _open_camera(name)
+    if path.is_dir():
+        raise UsageError(f"{name}: is a folder; expected a video file or a camera index such as 0")
+    if not path.exists():
+        raise DataError(f"{name}: no such video file; a camera is given by its index, such as 0")
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        raise UsageError(f"{name}: is a picture; `ligera detect` looks at pictures, here a video or camera is needed")
+    capture = cv2.VideoCapture()
+    for backend in cv2.videoio_registry.getStreamBackends():
+        # the reader of numbered pictures takes digits in a name for a pattern
+        if backend != cv2.CAP_IMAGES and capture.open(name, backend):
+            break
+    if not capture.isOpened():
+        reason = "it is empty" if path.stat().st_size == 0 else "damaged, cut short, or a codec is missing"
+        raise DataError(f"{name}: cannot be opened as a video ({reason})")
+    fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    promised_s = count / fps if count > 0 and fps > 0 else 0.0
+    return Source(name, "video", capture, _plausible(fps), promised_s)
+
+
+def _open_camera(name: str) -> Source:
+    # more digits than any index has would not fit into OpenCV's integers
+    capture = cv2.VideoCapture(int(name)) if len(name) < 7 else cv2.VideoCapture()
+    if not capture.isOpened():
+        raise DataError(f"{name}: cannot be opened as a camera (no such camera, or it is in use)")
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    return Source(name, "camera", capture, _plausible(capture.get(cv2.CAP_PROP_FPS)))
+
+
+def _plausible(fps: float) -> float:
+    return fps if 1 <= fps <= 240 else DEFAULT_FPS
+
+
+class _Times:
+    """The time of each frame in seconds, always rising: the file's own where it has any."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._number = 0
+        self.newest_s = -SMALLEST_STEP_S
+
+    def next(self) -> float:
+        own_s = self._source.capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+        counted_s = self._number / self._source.fps
+        self._number += 1
+        plausible = own_s > self.newest_s and own_s < counted_s + 3600
+        self.newest_s = own_s if plausible else max(counted_s, self.newest_s + SMALLEST_STEP_S)
+        return self.newest_s
+
+    def trouble(self) -> str | None:
+        """What to say of a file that ended long before it should have."""
+        name, promised_s = self._source.name, self._source.promised_s
+        if self._number == 0:
+            return f"{name}: holds no frame that can be decoded"
+        there_s = self.newest_s + 1 / self._source.fps
+        if promised_s - there_s <= max(MISSING_S, MISSING_SHARE * promised_s):
+            return None
+        return f"{name}: damaged or cut short, {there_s:.1f} s of {promised_s:.1f} s could be read"
+
+
+class EveryFrame:
+    """All frames of a file, one after the other, as fast as they are taken."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.trouble: str | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        times = _Times(self._source)
+        number = 0
+        while True:
+            started = time.perf_counter()
+            arrived, pixels = self._source.capture.read()
+            if not arrived:
+                break
+            rgb = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+            now = time.perf_counter()
+            yield Frame(number, times.next(), rgb, (now - started) * 1e3, now)
+            number += 1
+        self.trouble = times.trouble()
+
+    def close(self) -> None:
+        self._source.capture.release()
+
+
+class NewestFrames:
+    """The newest frame each time that one is taken; a thread reads on meanwhile. Iterate once.
+
+    A camera gives the pace itself; a file's frames are each held back until their time by ``clock`` (seconds), and
+    those that are late already are skipped.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        clock: Callable[[], float] = time.perf_counter,
+        wait: Callable[[threading.Event, float], object] = threading.Event.wait,
+    ) -> None:
+        self.trouble: str | None = None
+        self._source = source
+        self._clock, self._wait = clock, wait
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._newest: Frame | None = None
+        self._dropped = self._told = 0
+        self._ended = False
+        self._error: BaseException | None = None
+        # a camera that hangs must not keep the whole program from ending
+        self._thread = threading.Thread(target=self._read_on, name="frames", daemon=True)
+
+    def __iter__(self) -> Iterator[Frame]:
+        self._thread.start()
+        while (frame := self._take()) is not None:
+            started = time.perf_counter()
+            pixels = cv2.cvtColor(frame.pixels, cv2.COLOR_BGR2RGB)
+            read_ms = frame.read_ms + (time.perf_counter() - started) * 1e3
+            yield replace(frame, pixels=pixels, read_ms=read_ms)
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Stop reading; waits a moment for the device, which the thread frees."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE_S)
+        elif self._thread.ident is None:
+            self._source.capture.release()
+
+    def _take(self) -> Frame | None:
+        with self._changed:
+            while self._newest is None and not self._ended:
+                self._changed.wait(WAKE_UP_S)
+            frame, self._newest = self._newest, None
+            if frame is None:
+                return None
+            dropped, self._told = frame.dropped - self._told, frame.dropped
+            return replace(frame, dropped=dropped)
+
+    def _read_on(self) -> None:
+        try:
+            self.trouble = self._read_file() if self._source.kind == "video" else self._read_camera()
+        except Exception as error:
+            self._error = error
+        finally:
+            self._source.capture.release()
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _read_camera(self) -> str | None:
+        number, began_s = 0, 0.0
+        while not self._stop.is_set():
+            arrived = self._source.capture.grab()
+            now = self._clock()
+            # grabbing is mostly waiting for the camera, which is no work of ours
+            arrived, pixels = self._source.capture.retrieve() if arrived else (False, None)
+            if not arrived:
+                after = f"after {number:,} frames" if number else "before its first frame"
+                return f"{self._source.name}: the camera stopped {after}; is it still plugged in?"
+            began_s = began_s if number else now
+            self._put(Frame(number, now - began_s, pixels, (self._clock() - now) * 1e3, now))
+            number += 1
+        return None
+
+    def _read_file(self) -> str | None:
+        times, capture = _Times(self._source), self._source.capture
+        number, skipped, began_s = 0, 0, self._clock()
+        while not self._stop.is_set():
+            started = self._clock()
+            late = started - began_s > times.newest_s + LATE_FRAMES / self._source.fps
+            if number and late and skipped < MOST_SKIPPED:
+                # passed over without making a picture of it, as its time is over
+                if not capture.grab():
+                    break
+                times.next()
+                number, skipped = number + 1, skipped + 1
+                self._dropped += 1
+                continue
+            arrived, pixels = capture.read()
+            if not arrived:
+                break
+            now = self._clock()
+            due_s = began_s + times.next()
+            if now < due_s:
+                self._wait(self._stop, due_s - now)
+            self._put(Frame(number, times.newest_s, pixels, (now - started) * 1e3, max(now, due_s)))
+            number, skipped = number + 1, 0
+        return None if self._stop.is_set() else times.trouble()
+
+    def _put(self, frame: Frame) -> None:
+        """Make this the newest frame; it says how many were dropped from the beginning until it."""
+        with self._changed:
+            self._dropped += self._newest is not None
+            self._newest = replace(frame, dropped=self._dropped)
+            self._changed.notify_all()
