@@ -1,4 +1,8 @@
-"""Every runtime on every kind of model: the same answers as ONNX Runtime gives for the file, within a tolerance."""
+"""Every runtime on every kind of model: the same answers as ONNX Runtime gives for the file, within a tolerance.
+
+Of TensorRT there are stand-ins for its interface (``tests/deploy/tensorrt``): the adapters are tested, not NVIDIA's
+arithmetic. torch is the network that a bundle was exported from.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +15,31 @@ import torch
 
 from ligera.boxes import iou
 from ligera.data.pictures import read_picture
+from ligera.deploy.builtin import builtin_path
+from ligera.deploy.bundle import card_from_metadata
 from ligera.deploy.classifier import Classifier
 from ligera.deploy.detector import Detector
+from ligera.deploy.engine import BundleEngine
 from ligera.deploy.export_cascade import export_cascade
+from ligera.deploy.export_reference import TorchReference, detector_network
 from ligera.deploy.layer_audit import audit_layers
 from ligera.deploy.quantization.converting import ConversionPlan, convert
-from ligera.deploy.runtimes import RUNTIMES, open_runtime
+from ligera.deploy.runtimes import RUNTIMES, Runtime, open_runtime
+from ligera.deploy.runtimes.onnxruntime import available_providers
 from ligera.errors import UsageError
 from ligera.models.cascade import CascadeRule
 from ligera.models.mtcnn import ONet, PNet, RNet
 from ligera.records import Detections
 
 from .cascades import card
-from .colour_sets import COLOURS, plain
+from .colour_sets import COLOURS, ColourOf, plain
 from .conftest import PEOPLE
+from .tensorrt.conftest import Install, install
 
-OTHERS = [name for name in RUNTIMES if name != "onnxruntime"]
+__all__ = ["install"]
+
+TENSORRT = {"tensorrt 10": "10.7.0", "tensorrt 11": "11.4.1"}
+OTHERS = ["torch", "openvino", "onnxruntime-cuda", *TENSORRT]
 # Runtimes add up in another order. Of int8 they round at other places besides, so that a step of a range may differ.
 SCORE_TOLERANCE = {"fp32": 1e-3, "int8": 0.05}
 LEAST_OVERLAP = {"fp32": 0.999, "int8": 0.85}
@@ -38,18 +51,40 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=OTHERS)
-def runtime(request: pytest.FixtureRequest) -> str:
-    pytest.importorskip(request.param, reason=f"needs the extra {request.param}")
-    return str(request.param)
+def runtime(request: pytest.FixtureRequest, install: Install) -> str:
+    name = str(request.param)
+    if name in TENSORRT:
+        install(TENSORRT[name])
+        return "tensorrt"
+    if name == "onnxruntime-cuda" and "CUDAExecutionProvider" not in available_providers():
+        pytest.skip("this onnxruntime was built without CUDA")
+    if name == "openvino":
+        pytest.importorskip(name, reason="needs the extra openvino")
+    return name
+
+
+def test_no_runtime_is_left_out() -> None:
+    assert {name.partition(" ")[0] for name in OTHERS} == {*RUNTIMES, "torch"} - {"onnxruntime"}
+
+
+def opened(model: str | Path, runtime: str, network: str = "") -> Runtime:
+    """The bundle ``model`` in ``runtime``; in torch as the built-in detector ``network``."""
+    path = builtin_path(str(model)) if isinstance(model, str) else model
+    if runtime != "torch":
+        return open_runtime(path, runtime=runtime, threads=1)
+    return TorchReference(detector_network(network, path), path, threads=1)
 
 
 @pytest.fixture(scope="module")
-def int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def int8(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """``face-small`` with the activations that processors multiply fastest, and with those that TensorRT takes."""
     folder = tmp_path_factory.mktemp("int8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        convert("face-small", folder / "int8.onnx", ConversionPlan("int8", calibrate=PEOPLE))
-    return folder / "int8.onnx"
+        for kind in ("u8", "s8"):
+            plan = ConversionPlan("int8", calibrate=PEOPLE, activations=kind)  # type: ignore[arg-type]
+            convert("face-small", folder / f"{kind}.onnx", plan)
+    return {kind: folder / f"{kind}.onnx" for kind in ("u8", "s8")}
 
 
 def expect_same(expected: Detections, got: Detections, precision: str) -> None:
@@ -65,28 +100,39 @@ def expect_same(expected: Detections, got: Detections, precision: str) -> None:
         np.testing.assert_allclose(got.landmarks, expected.landmarks, atol=0.05)
 
 
-@pytest.mark.parametrize("name", ["face-small", "face", "int8"])
-def test_detectors_find_the_same_faces(name: str, runtime: str, request: pytest.FixtureRequest) -> None:
-    model = request.getfixturevalue("int8") if name == "int8" else name
+@pytest.mark.parametrize("name", ["face-small", "face"])
+def test_detectors_find_the_same_faces(name: str, runtime: str) -> None:
+    picture, other = read_picture(PEOPLE), opened(name, runtime, name)
+    with (
+        Detector.load(name, threads=1) as one,
+        Detector(BundleEngine(other, card_from_metadata(other.metadata, name))) as two,
+    ):
+        expect_same(one.detect(picture), two.detect(picture), "fp32")
+
+
+def test_quantised_detectors_find_the_same_faces(runtime: str, int8: dict[str, Path]) -> None:
+    if runtime == "torch":
+        pytest.skip("torch runs a network as it was trained")
+    model = int8["s8" if runtime == "tensorrt" else "u8"]
     picture = read_picture(PEOPLE)
     with Detector.load(model, threads=1) as one, Detector.load(model, threads=1, runtime=runtime) as other:
-        if name == "int8":
-            expect_same(one.detect(picture), other.detect(picture, score=0.4), "int8")
-        else:
-            expect_same(one.detect(picture), other.detect(picture), "fp32")
+        expect_same(one.detect(picture), other.detect(picture, score=0.4), "int8")
 
 
 def test_classifiers_give_the_same_scores(runtime: str, classifier_bundle: Path) -> None:
     pictures = [plain(colour) for colour in COLOURS]
     with Classifier.load(classifier_bundle, threads=1) as one:
-        expected = list(one.classify_many(pictures, batch=2))
-    with Classifier.load(classifier_bundle, threads=1, runtime=runtime) as other:
+        expected, card = list(one.classify_many(pictures, batch=2)), one.card
+    network = TorchReference(ColourOf(), classifier_bundle, threads=1) if runtime == "torch" else None
+    with Classifier(network or opened(classifier_bundle, runtime), card) as other:
         for ours, theirs in zip(expected, other.classify_many(pictures, batch=2), strict=True):
             assert ours.label == theirs.label
             assert dict(theirs.scores) == pytest.approx(dict(ours.scores), abs=1e-4)
 
 
 def test_a_cascade_of_three_networks_in_one_file_answers_the_same(runtime: str, tmp_path: Path) -> None:
+    if runtime in ("torch", "tensorrt"):
+        pytest.skip(f"{runtime} is not claimed to run three networks of one file")
     torch.manual_seed(0)
     bundle = tmp_path / "mtcnn.onnx"
     export_cascade((PNet(), RNet(), ONet()), card(), CascadeRule(), bundle)
@@ -99,12 +145,12 @@ def test_a_cascade_of_three_networks_in_one_file_answers_the_same(runtime: str, 
             np.testing.assert_allclose(got[name], values, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", list(RUNTIMES))
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 def test_an_audit_names_what_ran_in_eight_bits_and_what_did_not(
-    name: str, int8: Path, make_pixels: Callable[[], np.ndarray]
+    name: str, int8: dict[str, Path], make_pixels: Callable[[], np.ndarray]
 ) -> None:
     pytest.importorskip(name)
-    quantised = audit_layers(str(int8), make_pixels(), runtime=name, threads=1)
+    quantised = audit_layers(str(int8["u8"]), make_pixels(), runtime=name, threads=1)
     assert quantised.weighted() == {"int8": 20, "fp32": 4}
     assert quantised.shape == (1, 3, 64, 96)
     floats = audit_layers("face-small", make_pixels(), runtime=name, threads=1)

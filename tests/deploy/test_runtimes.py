@@ -1,17 +1,20 @@
 """Runtimes: the same few promises, whatever runs the network."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ligera import cli
 from ligera.deploy.bundle import card_from_metadata
+from ligera.deploy.runtimes import onnxruntime as module
 from ligera.deploy.runtimes import open_runtime
 from ligera.deploy.runtimes.mock import MockRuntime
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.deploy.runtimes.threads import available_threads, default_threads
 from ligera.deploy.stopwatch import StopwatchRuntime
-from ligera.errors import ModelError, UsageError
+from ligera.errors import MissingExtra, ModelError, UsageError
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -112,3 +115,40 @@ def test_a_closed_mock_runs_no_more() -> None:
     runtime.close()
     with pytest.raises(RuntimeError, match="closed"):
         runtime.run(np.ones(1))
+
+
+def test_a_card_is_only_used_where_onnx_runtime_can_and_says_so_with_exit_code_3(
+    bundle: Path, picture_file: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "available_providers", lambda: ("CPUExecutionProvider",))
+    asked = ["detect", str(picture_file()), "--model", str(bundle), "--runtime", "onnxruntime-cuda"]
+    assert cli.run(asked) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "built without CUDA; run: pip uninstall -y onnxruntime && pip install onnxruntime-gpu" in line
+
+
+def test_a_card_that_fails_to_open_is_not_silently_replaced_by_the_cpu(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = module.onnxruntime.InferenceSession
+    asked: list[list[str]] = []
+
+    def without_cuda(source: str, options: object, providers: list[str], **words: object) -> object:
+        asked.append(providers)
+        # as ONNX Runtime goes on where a library of CUDA is missing
+        return real(source, options, providers=["CPUExecutionProvider"], **words)
+
+    monkeypatch.setattr(module, "available_providers", lambda: ("CUDAExecutionProvider", "CPUExecutionProvider"))
+    monkeypatch.setattr(module.onnxruntime, "InferenceSession", without_cuda)
+    with pytest.raises(MissingExtra, match="cannot use a card here"):
+        open_runtime(bundle, runtime="onnxruntime-cuda")
+    assert asked == [["CUDAExecutionProvider", "CPUExecutionProvider"]]
+
+
+def test_steps_of_a_run_give_what_the_run_does(bundle: Path) -> None:
+    runtime = OnnxRuntime(bundle, threads=1)
+    batch = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+    runtime.put(batch)
+    runtime.execute()
+    for name, value in runtime.take().items():
+        np.testing.assert_array_equal(runtime.run(batch)[name], value)

@@ -132,7 +132,14 @@ def _of_openvino(path: Path, batch: np.ndarray, threads: int) -> list[Row]:
     return profile(path, batch, threads=threads, runs=RUNS)
 
 
+def _of_tensorrt(path: Path, batch: np.ndarray, threads: int) -> list[Row]:
+    from ligera.deploy.runtimes.tensorrt import profile
+
+    return profile(path, batch, threads=threads, runs=RUNS)
+
+
 PROFILERS: Mapping[str, Callable[[Path, np.ndarray, int], list[Row]]] = {
     "onnxruntime": _of_onnxruntime,
     "openvino": _of_openvino,
+    "tensorrt": _of_tensorrt,
 }

@@ -24,6 +24,7 @@ MODULES = {
     "mtcnn-parallel": "ligera.studies.mtcnn_parallel.study",
     "transfer": "ligera.studies.transfer.study",
     "facenas": "ligera.studies.facenas.study",
+    "engines": "ligera.studies.engines.study",
 }
 
 

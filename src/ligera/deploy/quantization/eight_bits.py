@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from ligera.deploy.bundle import BundleCard
+from ligera.deploy.cascade_engine import CASCADE_KEY
+from ligera.deploy.layout.engine import LAYOUT_KEY
 from ligera.deploy.quantization.calibration import CalibrationSet, Ranges, network_inputs, ranges_of
 from ligera.deploy.quantization.graph import layers_of, prepare_graph
 from ligera.deploy.quantization.int8 import HIGHEST_PIXEL, quantise, take_bytes
@@ -19,6 +21,8 @@ from ligera.errors import UsageError
 __all__ = ["EightBits"]
 
 RANKING_PICTURES = 4
+# Keys of metadata; what others say, such as a recogniser's about faces, is carried over as it is.
+SEVERAL_NETWORKS = {CASCADE_KEY, LAYOUT_KEY}
 
 
 class EightBits:
@@ -31,7 +35,7 @@ class EightBits:
     def __init__(
         self, source: SourceBundle, pictures: CalibrationSet, plan: ConversionPlan, note: Callable[[str], None]
     ) -> None:
-        if source.other or source.card.task == "detect-regions":
+        if source.other.keys() & SEVERAL_NETWORKS or source.card.task == "detect-regions":
             raise UsageError(
                 f"{source.path}: holds several networks, which int8 is not there for yet; try fp16 or bf16"
             )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ligera.deploy.quantization.packages import load_onnx, load_quantiser, quietly
+from ligera.deploy.quantization.padding import settle_padding
 from ligera.errors import ModelError
 
 __all__ = ["Layer", "layers_of", "named", "prepare_graph", "tail_of"]
@@ -47,8 +48,8 @@ def prepare_graph(graph: bytes, where: str) -> bytes:
 
     with tempfile.TemporaryDirectory(prefix="ligera-") as folder, quietly():
         before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
-        before.write_bytes(graph)
         try:
+            before.write_bytes(settle_padding(graph))
             # The symbolic inference needs another package and finds nothing more in networks of convolutions.
             quant_pre_process(str(before), str(after), skip_symbolic_shape=True)
             model = onnx.load(after)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ligera.errors import UsageError, nearest
 
-__all__ = ["RUNTIMES", "Runtime", "open_runtime"]
+__all__ = ["RUNTIMES", "Runtime", "StagedRuntime", "open_runtime"]
 
 
 class Runtime(Protocol):
@@ -33,6 +33,16 @@ class Runtime(Protocol):
     def close(self) -> None: ...
 
 
+class StagedRuntime(Runtime, Protocol):
+    """A runtime whose ``run`` can be taken step by step: batch in, network, outputs back; each done on its return."""
+
+    def put(self, batch: np.ndarray) -> None: ...
+
+    def execute(self) -> None: ...
+
+    def take(self) -> dict[str, np.ndarray]: ...
+
+
 def _onnxruntime(path: Path, threads: int | None) -> Runtime:
     from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 
@@ -45,7 +55,24 @@ def _openvino(path: Path, threads: int | None) -> Runtime:
     return OpenVinoRuntime(path, threads=threads)
 
 
-RUNTIMES: dict[str, Callable[[Path, int | None], Runtime]] = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+def _onnxruntime_cuda(path: Path, threads: int | None) -> Runtime:
+    from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
+
+    return OnnxRuntime(path, threads=threads, provider="cuda")
+
+
+def _tensorrt(path: Path, threads: int | None) -> Runtime:
+    from ligera.deploy.runtimes.tensorrt import TensorRtRuntime
+
+    return TensorRtRuntime(path)
+
+
+RUNTIMES: dict[str, Callable[[Path, int | None], Runtime]] = {
+    "onnxruntime": _onnxruntime,
+    "onnxruntime-cuda": _onnxruntime_cuda,
+    "openvino": _openvino,
+    "tensorrt": _tensorrt,
+}
 
 
 def open_runtime(path: Path, *, runtime: str = "onnxruntime", threads: int | None = None) -> Runtime:

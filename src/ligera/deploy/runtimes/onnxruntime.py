@@ -1,6 +1,8 @@
-"""ONNX Runtime on the CPU: the runtime that the base installation has.
+"""ONNX Runtime: on the CPU, as the base installation has it, or on an NVIDIA card with the package onnxruntime-gpu.
 
-In: an ONNX file or its bytes, then batches. Out: every output by its name.
+In: an ONNX file or its bytes, then batches. Out: every output by its name. The provider is always said: ONNX Runtime
+would otherwise take what it finds, and go on without a word where a library of CUDA is missing
+(https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html).
 """
 
 from __future__ import annotations
@@ -9,9 +11,10 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,11 +26,13 @@ import onnxruntime
 
 from ligera.deploy.runtimes.precision import wanted_precision
 from ligera.deploy.runtimes.threads import MOST_THREADS, default_threads
-from ligera.errors import ModelError, UsageError
+from ligera.errors import LigeraError, MissingExtra, ModelError, UsageError
 
-__all__ = ["VERSION", "OnnxRuntime", "available_providers", "profile"]
+__all__ = ["VERSION", "OnnxFacts", "OnnxRuntime", "available_providers", "inspect_onnx", "profile"]
 
 VERSION: str = onnxruntime.__version__
+Provider = Literal["cpu", "cuda"]
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 PRECISIONS = {"float": "fp32", "float16": "fp16", "bfloat16": "bf16", "uint8": "int8", "int8": "int8"}
 
 
@@ -36,17 +41,39 @@ def available_providers() -> tuple[str, ...]:
     return tuple(onnxruntime.get_available_providers())
 
 
+class NoCuda(MissingExtra):
+    """An installation of ONNX Runtime, or a machine, that cannot run on a card."""
+
+    def __init__(self, reason: str) -> None:
+        # not an extra of ours: both packages bring the same module, and whichever comes last wins
+        LigeraError.__init__(
+            self,
+            f"the runtime onnxruntime-cuda: {reason}; run: pip uninstall -y onnxruntime && pip install onnxruntime-gpu",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFacts:
+    """What an ONNX file says of itself; ``None`` for sides that it leaves open."""
+
+    metadata: Mapping[str, str]
+    input_shape: tuple[int | None, ...]
+    output_shapes: Mapping[str, tuple[int | None, ...]]
+
+
 class OnnxRuntime:
     """One ONNX model in an inference session of its own; ``threads`` defaults to the cores there are, at most 4.
 
-    Raises ``ModelError`` for a file that is missing, that ONNX Runtime cannot load or not run in its precision,
-    ``UsageError`` for no threads.
+    ``provider`` is what it runs on: ``cpu``, or ``cuda``, where what a card cannot do stays on the CPU. Raises
+    ``ModelError`` for a file that is missing, that ONNX Runtime cannot load or not run in its precision, ``UsageError``
+    for no threads, ``MissingExtra`` for ``cuda`` where there is none.
     """
 
-    name = "onnxruntime"
-    device = "cpu"
-
-    def __init__(self, model: Path | bytes, *, threads: int | None = None) -> None:
+    def __init__(self, model: Path | bytes, *, threads: int | None = None, provider: Provider = "cpu") -> None:
+        self.name = "onnxruntime" if provider == "cpu" else "onnxruntime-cuda"
+        self.device = "cpu" if provider == "cpu" else "cuda:0"
+        if provider == "cuda" and CUDA not in available_providers():
+            raise NoCuda("this onnxruntime was built without CUDA")
         where = "model" if isinstance(model, bytes) else str(model)
         if isinstance(model, Path) and not model.is_file():
             raise ModelError(f"{where}: no such model file")
@@ -58,12 +85,14 @@ class OnnxRuntime:
         try:
             # Without its fallback, which tries the same again and prints about it on standard output.
             self._session = onnxruntime.InferenceSession(
-                source, options, providers=["CPUExecutionProvider"], enable_fallback=False
+                source, options, providers=[CUDA, CPU] if provider == "cuda" else [CPU], enable_fallback=False
             )
             self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
             (entry,) = self._session.get_inputs()
         except Exception as error:
             raise ModelError(f"{where}: cannot be loaded as an ONNX model ({_reason(error)})") from None
+        if provider == "cuda" and CUDA not in self._session.get_providers():
+            raise NoCuda("it cannot use a card here (no driver, or a library of CUDA or cuDNN is missing)")
         if wanted_precision(self.metadata) == "bf16":
             raise ModelError(
                 f"{where}: was made for bf16 arithmetic, which ONNX Runtime has not; use --runtime openvino"
@@ -75,17 +104,52 @@ class OnnxRuntime:
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs of one batch by name; ``ModelError`` where the network takes no batch of this shape or type."""
+        # nothing is kept between its steps, so that threads may share one session
+        return dict(zip(self._outputs, self._run(batch), strict=True))
+
+    def put(self, batch: np.ndarray) -> None:
+        """Take ``batch`` as the next input; on a CPU nothing is copied, of a card the next step copies it."""
+        self._batch = batch
+
+    def execute(self) -> None:
+        """Run the network on what was put there."""
+        self._values = self._run(self._batch)
+
+    def take(self) -> dict[str, np.ndarray]:
+        """The outputs, which the step before has copied."""
+        values, self._values = self._values, []
+        return dict(zip(self._outputs, values, strict=True))
+
+    def _run(self, batch: np.ndarray) -> list[np.ndarray]:
         try:
-            values = self._session.run(self._outputs, {self._input: batch})
+            return self._session.run(self._outputs, {self._input: batch})
         except Exception as error:
             raise ModelError(
                 f"the network cannot run a {batch.dtype} input of shape {batch.shape} ({_reason(error)})"
             ) from None
-        return dict(zip(self._outputs, values, strict=True))
 
     def close(self) -> None:
         """Free the session; the runtime cannot run afterwards."""
         del self._session
+
+
+def inspect_onnx(path: Path) -> OnnxFacts:
+    """What the ONNX file at ``path`` says of itself; ``ModelError`` for one that is missing or damaged."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file")
+    options = _options(1)
+    # nothing is going to run here; with no optimisation at all shapes would not be known
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[CPU], enable_fallback=False)
+        (entry,) = session.get_inputs()
+        return OnnxFacts(
+            session.get_modelmeta().custom_metadata_map,
+            _sides(entry.shape),
+            {output.name: _sides(output.shape) for output in session.get_outputs()},
+        )
+    except Exception as error:
+        raise ModelError(f"{path}: cannot be loaded as an ONNX model ({_reason(error)})") from None
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
@@ -108,9 +172,7 @@ def profile(path: Path, batch: np.ndarray, *, threads: int, runs: int) -> list[t
     options.enable_profiling = True
     with tempfile.TemporaryDirectory(prefix="ligera-") as folder:
         options.profile_file_prefix = str(Path(folder, "profile"))
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
+        session = onnxruntime.InferenceSession(str(path), options, providers=[CPU], enable_fallback=False)
         (entry,) = session.get_inputs()
         for _ in range(runs):
             session.run(None, {entry.name: batch})

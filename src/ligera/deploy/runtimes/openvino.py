@@ -72,23 +72,37 @@ class OpenVinoRuntime:
         except RuntimeError as error:
             raise ModelError(f"{path}: cannot be loaded as an ONNX model by OpenVINO ({_reason(error)})") from None
         self._one_shape: Any = None
+        self._request: Any = None
         self._seen: tuple[tuple[int, ...], int] = ((), 0)
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs of one batch by name; ``ModelError`` where the network takes no batch of this shape or type."""
-        problem = "" if batch.dtype == self._type else f"expected {self._type}"
+        self.put(batch)
+        self.execute()
+        return self.take()
+
+    def put(self, batch: np.ndarray) -> None:
+        """Take ``batch`` as the next input, without a copy where it lies in one piece."""
+        if batch.dtype != self._type:
+            raise _refused(batch, f"expected {self._type}")
+        self._batch = np.ascontiguousarray(batch)
+
+    def execute(self) -> None:
+        """Run the network on what was put there."""
         try:
-            if not problem:
-                request = self._request_for(batch.shape)
-                request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-                return {name: request.get_tensor(name).data.copy() for name in self.output_shapes}
+            self._request = self._request_for(self._batch.shape)
+            self._request.infer([self._batch], share_inputs=True)
         except RuntimeError as error:
-            problem = _reason(error)
-        raise ModelError(f"the network cannot run a {batch.dtype} input of shape {batch.shape} ({problem})")
+            raise _refused(self._batch, _reason(error)) from None
+
+    def take(self) -> dict[str, np.ndarray]:
+        """The outputs, copied, as the next run writes to the same memory."""
+        return {name: self._request.get_tensor(name).data.copy() for name in self.output_shapes}
 
     def close(self) -> None:
         """Free the network; the runtime cannot run afterwards."""
         self._one_shape = None
+        self._request = self._one_shape = None
         del self._any_shape, self._model
 
     def _request_for(self, shape: tuple[int, ...]) -> Any:
@@ -159,6 +173,10 @@ def profile(path: Path, batch: np.ndarray, *, threads: int, runs: int) -> list[t
     """
     runtime = OpenVinoRuntime(path, threads=threads)
     return runtime.profile(batch, runs)
+
+
+def _refused(batch: np.ndarray, problem: str) -> ModelError:
+    return ModelError(f"the network cannot run a {batch.dtype} input of shape {batch.shape} ({problem})")
 
 
 def _content(path: Path) -> bytes:
