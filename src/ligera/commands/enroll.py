@@ -32,8 +32,9 @@ def enroll(
     base: Annotated[
         str | None,
         typer.Option(
-            help="Frozen network: mobilenetv2-coral, mobilenetv2, resnet50, resnet152, xception, vgg16 or gradients.",
-            show_default="mobilenetv2-coral with --weights, else gradients",
+            help="Frozen network: mobilenetv2-coral, mobilenetv2, resnet50, resnet152, xception, vgg16, face or "
+            "gradients.",
+            show_default="mobilenetv2-coral with --weights, else face",
         ),
     ] = None,
     weights: Annotated[
@@ -97,6 +98,7 @@ def _tell(report: EnrollReport) -> None:
         say(f"note      {note}")
     say(f"bundle    {report.path}")
     say(f"ROC       {report.roc}")
+    say(f"next      ligera classify PHOTOS --model {report.path}, or ligera watch 0 --model {report.path}")
 
 
 def _cells(outcome: Outcome) -> list[str]:

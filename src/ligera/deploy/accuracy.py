@@ -142,4 +142,7 @@ def _readable(pictures: LabelledSet, rows: Iterable[int], broken: list[PictureEr
 def _input_rule(classifier: Classifier) -> str:
     rule = classifier.card.preprocess
     height, width = rule.fixed or (0, 0)
-    return f"input {width} x {height} px, " + ("middle square" if rule.crop else "whole picture stretched")
+    shown = (
+        "main face squared" if classifier.finds_faces else "middle square" if rule.crop else "whole picture stretched"
+    )
+    return f"input {width} x {height} px, {shown}"

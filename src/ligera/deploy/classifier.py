@@ -3,7 +3,8 @@
     Classifier.load("animals.onnx").classify("photo.jpg")
 
 Pictures are brought to the network's size by the function that training uses (``data.folders``), so that what was
-evaluated is what runs.
+evaluated is what runs. A bundle of ``ligera enroll`` looks at the main face of a picture, squared as those it learnt
+from; a picture without one shows nobody it knows.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import numpy as np
 from ligera.data.folders import centre_square
 from ligera.data.pictures import read_picture
 from ligera.deploy.bundle import BundleCard
-from ligera.deploy.opening import open_bundle
+from ligera.deploy.enrolling.squares import FaceSquares, squares_from_metadata
+from ligera.deploy.opening import OpenedBundle, open_bundle
 from ligera.deploy.peers import split_peer
 from ligera.deploy.runtimes import Runtime
 from ligera.errors import ModelError, UsageError
@@ -30,6 +32,8 @@ from ligera.records import Picture
 __all__ = ["Classification", "Classifier", "softmax"]
 
 MOST_BATCH = 4096
+# Of each person, and of nobody, in a picture without a face: a score that rounds to 0.
+FACELESS = -20.0
 
 Source = np.ndarray | str | Path | Picture
 
@@ -60,9 +64,10 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 class Classifier:
     """Says of what class pictures are, with one network. Not for several threads at once; load one for each."""
 
-    def __init__(self, runtime: Runtime, card: BundleCard) -> None:
+    def __init__(self, runtime: Runtime, card: BundleCard, squares: FaceSquares | None = None) -> None:
         self.runtime = runtime
         self.card = card
+        self._squares = squares
 
     @classmethod
     def load(cls, model: str | Path, *, threads: int | None = None, runtime: str = "onnxruntime") -> Classifier:
@@ -76,11 +81,30 @@ class Classifier:
             raise ModelError(f"{model}: is a detector, which runs with `ligera detect`; here a classifier is needed")
         opened = open_bundle(model, threads=threads, runtime=runtime)
         opened.expect(model, "classify")
-        return cls(opened.runtime, opened.card)
+        return cls.of(opened, str(model), threads=threads)
+
+    @classmethod
+    def of(cls, opened: OpenedBundle, where: str, *, threads: int | None = None) -> Classifier:
+        """The classifier in an ``opened`` bundle; a recogniser's finds the face in each picture by itself.
+
+        Raises ``ModelError`` naming ``where``, and closes the network, for one whose face detector is not here.
+        """
+        side = (opened.card.preprocess.fixed or (0, 0))[0]
+        try:
+            squares = squares_from_metadata(opened.runtime.metadata, where, side, threads=threads)
+        except ModelError:
+            opened.runtime.close()
+            raise
+        return cls(opened.runtime, opened.card, squares)
 
     @property
     def name(self) -> str:
         return self.card.name
+
+    @property
+    def finds_faces(self) -> bool:
+        """Whether it looks at the main face of a picture, and not at the picture."""
+        return self._squares is not None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -113,7 +137,14 @@ class Classifier:
 
     def _in_batches(self, sources: Iterator[Source], batch: int) -> Iterator[np.ndarray]:
         while part := [self._input(source) for source in islice(sources, batch)]:
-            yield self._logits(np.concatenate(part))
+            seen = np.array([picture is not None for picture in part])
+            logits = np.full((len(part), len(self.labels)), FACELESS, np.float32)
+            logits[:, -1] = 0
+            if seen.any():
+                found = self._logits(np.concatenate([picture for picture in part if picture is not None]))
+                logits = logits.astype(found.dtype)
+                logits[seen] = found
+            yield logits
 
     def _classifications(self, batches: Iterator[np.ndarray]) -> Iterator[Classification]:
         for logits in batches:
@@ -123,11 +154,15 @@ class Classifier:
                 best = {self.labels[place]: float(scores[place]) for place in order}
                 yield Classification(self.labels[order[0]], float(scores[order[0]]), best)
 
-    def _input(self, source: Source) -> np.ndarray:
+    def _input(self, source: Source) -> np.ndarray | None:
+        """What the network is given, ``None`` for a picture without the face that it should look at."""
         if isinstance(source, str | Path):
             source = read_picture(source)
         pixels = source.pixels if isinstance(source, Picture) else Picture(source).pixels
         rule = self.card.preprocess
+        if self._squares is not None:
+            square = self._squares.cut(pixels)
+            return None if square is None else prepare(square, rule)[0]
         if rule.crop and rule.fixed is not None:
             pixels = centre_square(pixels, rule.fixed[0])
         return prepare(pixels, rule)[0]
@@ -147,6 +182,8 @@ class Classifier:
     def close(self) -> None:
         """Free the network; the classifier cannot be used afterwards."""
         self.runtime.close()
+        if self._squares is not None:
+            self._squares.close()
 
     def __enter__(self) -> Classifier:
         return self

@@ -21,5 +21,5 @@ def load_model(model: str | Path, *, threads: int | None = None, runtime: str = 
         return Detector.load(model, threads=threads, runtime=runtime)
     opened = open_bundle(model, threads=threads, runtime=runtime)
     if opened.card.task == "classify":
-        return Classifier(opened.runtime, opened.card)
+        return Classifier.of(opened, str(model), threads=threads)
     return Detector(open_engine(opened.runtime, opened.card))

@@ -14,7 +14,8 @@ from ligera import cli
 from ligera.deploy.classifier import Classifier
 from ligera.deploy.detector import Detector
 from ligera.deploy.enrolling.enroll import EnrollOptions, EnrollReport, enroll
-from ligera.deploy.enrolling.squares import FACE_KEY, FaceSquares
+from ligera.deploy.enrolling.squares import FACE_KEY, FaceRule, FaceSquares
+from ligera.deploy.opening import open_bundle
 from ligera.errors import DataError, ModelError, UsageError
 
 from ..conftest import REAL_DATA
@@ -58,15 +59,16 @@ def test_photos_without_a_face_are_named_and_left_out(report: EnrollReport) -> N
 
 
 def test_what_it_rests_on_is_said(report: EnrollReport) -> None:
-    assert report.base == "gradients" and "no ImageNet weights" in " ".join(report.notes)
+    assert report.base == "face" and "no ImageNet weights" in " ".join(report.notes)
     assert "too few for a rate of 0.01" in " ".join(report.notes)
     assert cv2.imread(str(report.roc)) is not None
 
 
 def test_the_bundle_classifies_squared_faces_with_the_threshold_in_it(report: EnrollReport, bundle: Path) -> None:
     generator = np.random.default_rng(77)
-    with Detector.load(bundle) as detector, Classifier.load(report.path) as classifier:
-        squares = FaceSquares(detector, 64, 1.3)
+    opened = open_bundle(report.path)
+    with Detector.load(bundle) as detector, Classifier(opened.runtime, opened.card) as classifier:
+        squares = FaceSquares(detector, 64, FaceRule())
         for kind, label in (("upright", "ann"), ("lying", "unknown")):
             square = squares.cut(striped(kind, generator))
             assert square is not None and classifier.classify(square).label == label
@@ -125,6 +127,10 @@ def test_a_folder_without_any_face_is_an_error_and_leaves_nothing(photos: Path, 
         ("ann --photos {photos}/ann --others {photos}/others --base mobilenetv2-coral", "convert Coral's MobileNetV2"),
         ("ann --photos {photos}/ann --others {photos}/others --weights {photos}/no.safetensors", "no such weights"),
         ("ann --photos {photos}/ann --others {photos}/others -o ann.pt", "ending in .onnx"),
+        (
+            "ann --photos {photos}/ann --others {photos}/others -o {photos}/ann/torn.jpg/a.onnx",
+            "nothing can be written",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_line(arguments: str, reason: str, photos: Path, capsys: Capture) -> None:
@@ -140,7 +146,7 @@ def test_the_command_tells_counts_shares_and_where_the_files_are(
     out = tmp_path / "ann.onnx"
     assert cli.run([*asked, "--detector", str(bundle), "--threads", "1", "-o", str(out)]) == 0
     told = capsys.readouterr()
-    assert "others accepted" in told.out and str(out) in told.out and "gradients" in told.out
+    assert "others accepted" in told.out and str(out) in told.out and "base      face" in told.out
     assert "left out" in told.err and "nobody.png" in told.err
 
 

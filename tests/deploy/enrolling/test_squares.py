@@ -7,6 +7,7 @@ import pytest
 from ligera.deploy.detector import Detector
 from ligera.deploy.enrolling.squares import (
     FACE_KEY,
+    FaceRule,
     FaceSquares,
     face_rule_from_metadata,
     main_face,
@@ -48,7 +49,7 @@ def test_a_square_beyond_the_picture_repeats_its_edge_instead_of_failing() -> No
 
 def test_the_face_in_a_picture_is_cut_and_a_picture_without_one_gives_none(bundle: Path) -> None:
     with Detector.load(bundle) as detector:
-        squares = FaceSquares(detector, 64, 1.0)
+        squares = FaceSquares(detector, 64, FaceRule(margin=1.0))
         found = squares.cut(spots(128, 96, (2, 1)))
         assert found is not None and found.min() == 250
         assert squares.cut(spots(128, 96)) is None

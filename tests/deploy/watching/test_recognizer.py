@@ -1,10 +1,13 @@
 """Which bundle is meant, whom it knows, and what it says of a face in a frame."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ligera.deploy.enrolling.alignment import POINTS
+from ligera.deploy.enrolling.squares import face_square, square_around
 from ligera.deploy.watching.recognizer import Recognizer, find_bundle
 from ligera.errors import ModelError, UsageError
 
@@ -22,6 +25,27 @@ def test_the_face_in_each_box_is_told_from_others(ann: Path) -> None:
     recognizer.close()
     assert logits.shape == (2, 1) and logits[0, 0] > 3 and logits[1, 0] < -3
     assert recognizer.persons == ("ann",) and recognizer.wanted == {"ann"}
+
+
+def test_a_bundle_that_learnt_upright_faces_is_shown_upright_faces(ann: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recognizer = Recognizer.load(ann)
+    recognizer.rule = replace(recognizer.rule, alignment="landmarks")
+    shown: list[np.ndarray] = []
+    monkeypatch.setattr(
+        recognizer._classifier, "logits", lambda squares: shown.extend(squares) or iter([np.zeros((2, 2))])
+    )
+    pixels, place = (
+        np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8),
+        np.array([50.0, 50.0, 130.0, 130.0]),
+    )
+    turn = np.array([[0.94, -0.34], [0.34, 0.94]])
+    points = (90 + 80 * POINTS @ turn.T).astype(np.float32)
+    recognizer.look(pixels, [place, place], [points, None])
+    side = len(shown[0])
+    assert np.array_equal(shown[0], face_square(pixels, place, points, side, recognizer.rule))
+    assert np.array_equal(shown[1], square_around(pixels, place, side, recognizer.rule.margin))
+    assert not np.array_equal(*shown)
+    recognizer.close()
 
 
 def test_only_those_asked_for_are_wanted(bundle: Path, tmp_path: Path) -> None:

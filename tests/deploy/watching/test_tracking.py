@@ -59,6 +59,15 @@ def test_two_faces_side_by_side_keep_their_numbers_whatever_the_order_of_the_box
     assert first == second and len(first) == 2
 
 
+def test_a_track_knows_its_row_among_the_newest_boxes() -> None:
+    film = Film()
+    left, right = square(100, 200), square(300, 200)
+    film.frame(left, right)
+    for boxes in ((left, right), (right, left)):
+        tracks = film.frame(*boxes)
+        assert len(tracks) == 2 and all(track.box.tolist() == boxes[track.row] for track in tracks)
+
+
 def test_a_face_missed_for_some_frames_goes_on_where_it_was_heading() -> None:
     film = Film()
     for place in range(10):

@@ -43,7 +43,7 @@ def test_each_base_at_hand_gets_a_row_and_the_others_a_command(faces: Faces, tmp
     assert "not measured" in missing[3] and "ligera study transfer" in missing[3]
     assert float(rows["gradients", "places"][3].partition(" ")[0]) > 0.8
     assert "38 train, 16 validation, 6 test" in table.note and "n 2" in " ".join(report.said)
-    assert (tmp_path / "transfer.png").stat().st_size > 1000
+    assert all((tmp_path / name).stat().st_size > 1000 for name in ("transfer.png", "roc.png"))
 
 
 def test_no_base_at_all_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_weights_of_another_network_are_refused(coral: Path) -> None:
 def test_an_unknown_base_gets_the_nearest_and_gradients_take_no_weights(coral: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'resnet50'"):
         load_base("resnet5", None, "pooled")
-    with pytest.raises(UsageError, match="--weights: the base gradients has none"):
+    with pytest.raises(UsageError, match="--weights: the base gradients takes none"):
         load_base("gradients", coral, "places")
 
 

@@ -8,11 +8,12 @@ comes from the test part, whose other people were seen in neither. Source: paper
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class EnrollOptions:
     """``head`` is ``pooled``, the paper's global average pooling with variations as there, or ``places``, which reads
     the base's map of stride 16 without averaging it, its features standardised, and varies faces a little only.
 
-    ``base`` ``None`` takes Coral's MobileNetV2 where ``weights`` are given and otherwise gradient directions.
+    ``base`` ``None`` takes Coral's MobileNetV2 where ``weights`` are given and otherwise the built-in detector's.
     ``variations`` are drawn of each of the person's training faces, and ``other_variations`` of each other one.
     """
 
@@ -54,6 +55,7 @@ class EnrollOptions:
     far: float = 0.01
     side_px: int = 128
     margin: float = 1.3
+    alignment: Literal["box", "landmarks"] = "landmarks"
     variations: int = 4
     other_variations: int = 1
     seed: int = 0
@@ -125,6 +127,10 @@ def enroll(
     """
     if out.suffix.lower() != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: expected a file ending in .onnx to write to")
+    there = next(folder for folder in out.absolute().parents if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        # said before minutes of work, not after them
+        raise UsageError(f"{out}: nothing can be written into {there}; choose another place with --out")
     people = list_people(photos, name)
     if others is None and len(people) == 1:
         raise UsageError("--others: give a folder with photos of other people, whom one person has to be told from")
@@ -139,7 +145,8 @@ def enroll(
     runtime = OnnxRuntime(graph, threads=options.threads)
     learnt = learn(faces, parts, runtime, base, options, watch)
     thresholds = tuple(map(float, learnt.thresholds))
-    rule = FaceRule(options.detector, options.margin, thresholds, options.far, f"{base.name}, {base.source}")
+    source = f"{base.name}, {base.source}"
+    rule = FaceRule(options.detector, options.margin, thresholds, options.far, source, options.alignment)
     outcome = judge(*learnt.test, learnt.thresholds)
     card = _card(faces.names, base, options, outcome)
     write_recognizer(graph, learnt.head.weight, learnt.head.bias - learnt.thresholds, card, rule, out)
@@ -172,7 +179,7 @@ def find_photos(
     """The squared main face of each photo, found with the detector of ``options``."""
     looking = None if watch is None else lambda items, total: watch(items, total, "finding faces")
     with Detector.load(options.detector, threads=options.threads) as detector:
-        squares = FaceSquares(detector, options.side_px, options.margin)
+        squares = FaceSquares(detector, options.side_px, FaceRule(margin=options.margin, alignment=options.alignment))
         return find_faces(sightings, names, squares, options.side_px, looking)
 
 
@@ -209,12 +216,12 @@ def _training_faces(squares: np.ndarray, labels: np.ndarray, options: EnrollOpti
 
 def _base(options: EnrollOptions) -> Base:
     try:
-        from ligera.train.recognition.bases import GRADIENTS, load_base
+        from ligera.train.recognition.bases import BUILT_IN, load_base
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("ligera"):
             raise
         raise MissingExtra(str(error.name), "train", "enrolling a person") from None
-    chosen = options.base or (GRADIENTS if options.weights is None else "mobilenetv2-coral")
+    chosen = options.base or (BUILT_IN if options.weights is None else "mobilenetv2-coral")
     return load_base(chosen, options.weights, options.head)  # type: ignore[arg-type]
 
 
@@ -261,11 +268,13 @@ def _contrary(faces: Faces, parts: Parts) -> tuple[LeftOut, ...]:
 
 def _notes(base: Base, learnt: Learnt, others: Path | None, options: EnrollOptions) -> tuple[str, ...]:
     """What whoever trusts the result should know."""
-    from ligera.train.recognition.bases import GRADIENTS
+    from ligera.train.recognition.bases import BUILT_IN, GRADIENTS
 
     notes = []
-    if base.name == GRADIENTS:
-        notes.append("no ImageNet weights were given, so the base is gradient directions; --weights FILE does better")
+    if base.name in (BUILT_IN, GRADIENTS):
+        notes.append(
+            f"no ImageNet weights were given, so the base is {base.name}; --base NAME --weights FILE does better"
+        )
     strangers = int((learnt.validation[1] != 0).sum())
     if options.far * strangers < 1:
         notes.append(

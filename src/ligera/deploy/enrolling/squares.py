@@ -1,8 +1,9 @@
 """The square around a face that recognition looks at, and how a bundle says so.
 
 In: a picture ``(H, W, 3)`` uint8 RGB and a face detector. Out: ``(side, side, 3)`` uint8 RGB with the face in the
-middle, the picture's edge repeated where the square leaves it. A recogniser's bundle holds a :class:`FaceRule` as JSON
-in the key ``ligera.face`` of its metadata, so that its pictures are squared as those it learnt from.
+middle, upright by its landmarks where the detector finds any, the picture's edge repeated where the square leaves it.
+A recogniser's bundle holds a :class:`FaceRule` as JSON in the key ``ligera.face`` of its metadata, so that its pictures
+are squared as those it learnt from.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Literal
 
-import cv2
 import numpy as np
 
 from ligera.boxes import area
 from ligera.deploy.detector import Detector
+from ligera.deploy.enrolling.alignment import pose_of, resampled, upright_square
 from ligera.errors import ModelError
 from ligera.records import Detections
 
@@ -24,6 +26,7 @@ __all__ = [
     "FaceRule",
     "FaceSquares",
     "face_rule_from_metadata",
+    "face_square",
     "main_face",
     "square_around",
     "squares_from_metadata",
@@ -38,6 +41,7 @@ FAR_LARGER = 2.0
 class FaceRule:
     """``detector`` finds faces; the square's side is ``margin`` times the longer side of the face's box.
 
+    ``alignment`` says whether the square is the ``box``'s or is turned and sized by the face's ``landmarks``.
     ``thresholds`` are those already taken off the persons' logits, ``far`` the share of strangers they let pass on
     validation, ``base`` what the features come from.
     """
@@ -47,8 +51,12 @@ class FaceRule:
     thresholds: tuple[float, ...] = ()
     far: float = 0.01
     base: str = ""
+    # bundles made before there was a choice say nothing
+    alignment: Literal["box", "landmarks"] = "box"
 
     def __post_init__(self) -> None:
+        if self.alignment not in ("box", "landmarks"):
+            raise ValueError(f"alignment: expected box or landmarks, got {self.alignment!r}")
         if not 0.5 <= self.margin <= 4:
             raise ValueError(f"margin: expected 0.5 to 4, got {self.margin}")
 
@@ -83,19 +91,27 @@ def square_around(pixels: np.ndarray, box: np.ndarray, side_px: int, margin: flo
     side = max(2, round(margin * float(max(box[2] - box[0], box[3] - box[1]))))
     left = round(float(box[0] + box[2]) / 2 - side / 2)
     top = round(float(box[1] + box[3]) / 2 - side / 2)
-    height, width = pixels.shape[:2]
-    rows = np.clip(np.arange(top, top + side), 0, height - 1)
-    columns = np.clip(np.arange(left, left + side), 0, width - 1)
-    square = pixels[rows[:, None], columns[None]]
-    how = cv2.INTER_AREA if side > side_px else cv2.INTER_LINEAR
-    return cv2.resize(square, (side_px, side_px), interpolation=how)
+    return resampled(pixels, left, top, side, side_px)
+
+
+def face_square(
+    pixels: np.ndarray, box: np.ndarray, landmarks: np.ndarray | None, side_px: int, rule: FaceRule
+) -> np.ndarray:
+    """The square of a face as ``rule`` asks for: ``box`` x1 y1 x2 y2 and ``landmarks (5, 2)`` in px of ``pixels``.
+
+    Without landmarks, or with some that do not fit the box, it is the square around the box, as large.
+    """
+    pose = pose_of(box, landmarks) if rule.alignment == "landmarks" else None
+    if pose is None:
+        return square_around(pixels, box, side_px, rule.margin)
+    return upright_square(pixels, pose, side_px, rule.margin)
 
 
 class FaceSquares:
     """Finds the main face of a picture and cuts its square; not for several threads at once."""
 
-    def __init__(self, detector: Detector, side_px: int, margin: float) -> None:
-        self._detector, self._side_px, self._margin = detector, side_px, margin
+    def __init__(self, detector: Detector, side_px: int, rule: FaceRule) -> None:
+        self._detector, self._side_px, self._rule = detector, side_px, rule
 
     def cut(self, pixels: np.ndarray) -> np.ndarray | None:
         """The square around the main face of ``pixels``, ``None`` where no face is found."""
@@ -103,7 +119,8 @@ class FaceSquares:
         if not len(found):
             return None
         row = main_face(found, *pixels.shape[:2])
-        return square_around(pixels, found.boxes[row], self._side_px, self._margin)
+        landmarks = None if found.landmarks is None else found.landmarks[row]
+        return face_square(pixels, found.boxes[row], landmarks, self._side_px, self._rule)
 
     def close(self) -> None:
         """Free the detector."""
@@ -124,4 +141,4 @@ def squares_from_metadata(
         detector = Detector.load(rule.detector, threads=threads)
     except ModelError as error:
         raise ModelError(f"{where}: needs its face detector ({error})") from None
-    return FaceSquares(detector, side_px, rule.margin)
+    return FaceSquares(detector, side_px, rule)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ligera.deploy.classifier import Classifier
-from ligera.deploy.enrolling.squares import FaceRule, face_rule_from_metadata, square_around
+from ligera.deploy.enrolling.squares import FaceRule, face_rule_from_metadata, face_square
 from ligera.deploy.opening import open_bundle
 from ligera.errors import ModelError, UsageError, nearest
 
@@ -80,9 +80,17 @@ class Recognizer:
             raise
         return cls(classifier, rule, () if unknown else names)
 
-    def look(self, pixels: np.ndarray, boxes: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits ``(N, K)`` float64 of ``persons`` for the faces in ``boxes``, x1 y1 x2 y2 px each."""
-        squares = [square_around(pixels, box, self._side_px, self.rule.margin) for box in boxes]
+    def look(
+        self, pixels: np.ndarray, boxes: Sequence[np.ndarray], landmarks: Sequence[np.ndarray | None] | None = None
+    ) -> np.ndarray:
+        """Logits ``(N, K)`` float64 of ``persons`` for the faces in ``boxes``, x1 y1 x2 y2 px each.
+
+        They are squared as the bundle learnt to: by their ``landmarks``, ``(5, 2)`` px each, if it says so.
+        """
+        points = landmarks or [None] * len(boxes)
+        squares = [
+            face_square(pixels, box, point, self._side_px, self.rule) for box, point in zip(boxes, points, strict=True)
+        ]
         logits = np.concatenate([*self._classifier.logits(squares)]).astype(np.float64)
         return logits[:, :-1] - logits[:, -1:]
 

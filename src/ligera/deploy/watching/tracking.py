@@ -47,8 +47,8 @@ class TrackRules:
 class Track:
     """One face followed; ``box`` is where it was last seen, ``speed`` that of its centre in px per second.
 
-    ``doubts`` counts the times after which it may be somebody else than before: parted from a face that came near, or
-    back after an absence.
+    ``row`` is its row among the boxes of the frame that it was seen in. ``doubts`` counts the times after which it may
+    be somebody else than before: parted from a face that came near, or back after an absence.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Track:
     score: float
     born_s: float
     seen_s: float
+    row: int = 0
     sights: int = 1
     missed: int = 0
     confirmed: bool = False
@@ -107,13 +108,14 @@ class Tracker:
             rows = suited[np.isin(suited, free)]
             for place, row in self._pairs(waiting, boxes[rows], time_s):
                 self._go_on(waiting[place], boxes[rows[row]], float(scores[rows[row]]), time_s)
+                waiting[place].row = int(rows[row])
                 free = free[free != rows[row]]
         for track in self.tracks:
             track.missed += track.seen_s < time_s
         self.tracks = [track for track in self.tracks if not self._forgotten(track, time_s, size)]
         # numbered from left to right, whatever order the detector has
         for row in sorted(free[strong[free]], key=lambda row: boxes[row, 0]):
-            self._begin(boxes[row], float(scores[row]), time_s)
+            self._begin(int(row), boxes[row], float(scores[row]), time_s)
         self._mark_entangled(time_s)
         return [track for track in self.tracks if track.confirmed and track.seen]
 
@@ -144,9 +146,9 @@ class Tracker:
         track.sights, track.missed = track.sights + 1, 0
         track.confirmed = track.confirmed or track.sights >= self.rules.born_after
 
-    def _begin(self, box: np.ndarray, score: float, time_s: float) -> None:
+    def _begin(self, row: int, box: np.ndarray, score: float, time_s: float) -> None:
         self._born += 1
-        track = Track(self._born, box, score, time_s, time_s, confirmed=self.rules.born_after <= 1)
+        track = Track(self._born, box, score, time_s, time_s, row, confirmed=self.rules.born_after <= 1)
         self.tracks.append(track)
 
     def _forgotten(self, track: Track, time_s: float, size: tuple[int, int]) -> bool:

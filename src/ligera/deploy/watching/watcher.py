@@ -112,11 +112,11 @@ class Watcher:
             alive = {track.number for track in self._tracker.tracks if track.confirmed}
             self._identities = {number: kept for number, kept in self._identities.items() if number in alive}
         if self.recognizer is not None:
-            self._look(pixels, tracks, time_s)
+            self._look(pixels, tracks, found.landmarks, time_s)
         people = [self._person(track) for track in tracks]
         return people, self._events(people, alive, time_s)
 
-    def _look(self, pixels: np.ndarray, tracks: list[Track], time_s: float) -> None:
+    def _look(self, pixels: np.ndarray, tracks: list[Track], landmarks: np.ndarray | None, time_s: float) -> None:
         """Recognise the faces whose name is open, those never looked at first."""
         recognizer = self.recognizer
         assert recognizer is not None
@@ -133,7 +133,8 @@ class Watcher:
         if not due:
             return
         with self.stages.stage("recognise"):
-            logits = recognizer.look(pixels, [track.box for track, _ in due])
+            points = None if landmarks is None else [landmarks[track.row] for track, _ in due]
+            logits = recognizer.look(pixels, [track.box for track, _ in due], points)
         for (track, identity), row in zip(due, logits, strict=True):
             identity.add(row, time_s, track.side_px)
             self.look_count += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -33,7 +34,8 @@ SUFFIXES = (".safetensors", ".pth")
 class Settings(Frozen):
     """``data`` holds the folders ``person`` and ``others``; ``faces`` of either are taken, as the paper's 550, or as
     many as there are. ``weights`` is a folder with ``BASE.safetensors`` or ``BASE.pth``; without a file there, timm's
-    cache is looked into. ``far`` is the false-accept rate on validation. ``seeds`` splits and heads are made."""
+    cache is looked into. ``alignment`` as in ``FaceRule``. ``far`` is the false-accept rate on validation. ``seeds``
+    splits and heads are made."""
 
     data: Path
     person: str = "bush"
@@ -45,6 +47,7 @@ class Settings(Frozen):
     seeds: int = Field(5, ge=1, le=100)
     far: float = Field(0.01, gt=0, lt=1)
     side_px: int = Field(128, ge=64, le=512)
+    alignment: Literal["box", "landmarks"] = "landmarks"
     threads: int = Field(2, ge=1)
 
 
@@ -68,7 +71,9 @@ def study(settings: Settings, folder: Path, tell: Listener | None = None) -> Rep
     ready, missing = _at_hand(settings)
     if not ready:
         raise DataError(f"no base has weights here: {missing[0].reason}")
-    options = EnrollOptions(far=settings.far, side_px=settings.side_px, threads=settings.threads)
+    options = EnrollOptions(
+        far=settings.far, side_px=settings.side_px, alignment=settings.alignment, threads=settings.threads
+    )
     faces = _faces(settings, options)
     trials: list[Trial] = []
     for base in ready:
@@ -83,9 +88,11 @@ def study(settings: Settings, folder: Path, tell: Listener | None = None) -> Rep
     lost = [(entry.base, tables.command(entry.base)) for entry in missing]
     found = tables.result_table(trials, lost, note)
     said = (*tables.said(trials), *(f"not measured: {entry.reason}" for entry in missing))
-    return Report(
-        "One person among others, by transfer", (found,), said, (tables.draw(trials, folder / "transfer.png"),)
+    pictures = (
+        tables.draw(trials, folder / "transfer.png"),
+        tables.draw_curves(trials, settings.far, folder / "roc.png"),
     )
+    return Report("One person among others, by transfer", (found,), said, pictures)
 
 
 def _at_hand(settings: Settings) -> tuple[list[str], list[Missing]]:
@@ -128,8 +135,9 @@ def _note(settings: Settings, faces: Faces, trials: list[Trial]) -> str:
     parts = trials[0].counts
     return (
         f"{processor_name()}, {settings.threads} threads. {int((labels == 0).sum())} faces of {settings.person}, "
-        f"{int((labels < 0).sum())} of others, {settings.side_px} px; {parts[0]} train, {parts[1]} validation, "
-        f"{parts[2]} test (paper: 700, 300, 100), {settings.seeds} seeds, each a split of its own; other people are "
+        f"{int((labels < 0).sum())} of others, {settings.side_px} px, squared by {settings.alignment}; "
+        f"{parts[0]} train, {parts[1]} validation, {parts[2]} test (paper: 700, 300, 100), {settings.seeds} seeds, "
+        "each a split of its own; other people are "
         "in one part only. Accuracy and loss at logit 0 as in the paper, on the test part; mean and half the 95 % "
         f"interval over seeds. At FAR {settings.far:g}: threshold set on validation. Own accepted and others accepted: "
         "test faces of all seeds together, which share pictures, so no interval is given. Time per epoch: the head "

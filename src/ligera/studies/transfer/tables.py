@@ -14,7 +14,7 @@ from ligera.studies.table import Table
 from ligera.studies.transfer.trial import Trial
 from ligera.train.recognition.bases import BASES
 
-__all__ = ["command", "draw", "result_table", "said"]
+__all__ = ["command", "draw", "draw_curves", "result_table", "said"]
 
 matplotlib.use("agg")
 
@@ -67,6 +67,27 @@ def draw(trials: list[Trial], path: Path) -> Path:
     panel.set_ylabel("accuracy on people never seen")
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8)
+    write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+    return path
+
+
+def draw_curves(trials: list[Trial], far: float, path: Path) -> Path:
+    """ROC curves on the test part, the mean over seeds at each false-accept rate."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    panel = figure.subplots()
+    rates = np.linspace(0, 0.2, 401)
+    for number, group in enumerate(_groups(trials)):
+        # a rate that no threshold gives exactly allows what the next lower one does
+        hits = [hit[np.searchsorted(false, rates, side="right") - 1] for false, hit in (t.curve for t in group)]
+        style = "-" if group[0].head == "places" else "--"
+        label = f"{group[0].base}, {group[0].head}"
+        panel.plot(100 * rates, np.mean(hits, axis=0), style, color=f"C{number % 10}", label=label)
+    panel.axvline(100 * far, color="0.7", linewidth=1, zorder=0)
+    panel.set_xlabel("others taken for the person, %")
+    panel.set_ylabel("own faces accepted")
+    panel.set_ylim(top=1.02)
+    panel.grid(alpha=0.3)
+    panel.legend(fontsize=8, loc="lower right")
     write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
     return path
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ligera.deploy.enrolling.enroll import EnrollOptions
 from ligera.deploy.enrolling.features import Variation, features_of, varied
-from ligera.deploy.enrolling.operating import Outcome, judge, thresholds_at
+from ligera.deploy.enrolling.operating import Outcome, judge, roc_points, thresholds_at
 from ligera.deploy.enrolling.parts import Parts
 from ligera.deploy.enrolling.photos import Faces
 from ligera.deploy.export_recognizer import trace_base
@@ -40,7 +40,7 @@ class OpenedBase:
 @dataclass(frozen=True, slots=True)
 class Trial:
     """``accuracy`` and ``loss`` on the test part at logit 0, ``outcome`` at the threshold set on validation; times in
-    seconds; ``counts`` of faces in training, validation and test."""
+    seconds; ``counts`` of faces in training, validation and test; ``curve``: false- and true-accept rates there."""
 
     base: str
     head: str
@@ -53,6 +53,7 @@ class Trial:
     features_s: float
     total_s: float
     counts: tuple[int, int, int]
+    curve: tuple[np.ndarray, np.ndarray]
 
 
 def open_base(name: str, weights: Path | None, head: str, options: EnrollOptions | None) -> Any:
@@ -100,6 +101,7 @@ def run_trial(base: OpenedBase, faces: Faces, parts: Parts, options: EnrollOptio
         features_s,
         features_s + head_s,
         (len(parts.train), len(parts.validation), len(parts.test)),
+        roc_points(logits[:, 0], test_labels == 0),
     )
 
 

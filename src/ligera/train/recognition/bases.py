@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from ligera.errors import MissingExtra, ModelError, UsageError, nearest
 from ligera.models.classifiers import build_classifier
 
-__all__ = ["BASES", "GRADIENTS", "Base", "BaseSpec", "Reading", "find_weights", "load_base"]
+__all__ = ["BASES", "BUILT_IN", "GRADIENTS", "Base", "BaseSpec", "Reading", "find_weights", "load_base"]
 
 Reading = Literal["pooled", "places"]
-GRADIENTS = "gradients"
+BUILT_IN, GRADIENTS = "face", "gradients"
 PLACES_STRIDE = 16
 Triple = tuple[float, float, float]
 
@@ -55,9 +55,11 @@ BASES: dict[str, BaseSpec] = {
     "resnet152": _imagenet("resnet152", "ResNet152"),
     "xception": BaseSpec("legacy_xception", (127.5,) * 3, (1 / 127.5,) * 3, "Xception"),
     "vgg16": _imagenet("vgg16", "VGG16"),
+    BUILT_IN: BaseSpec("", (0.0,) * 3, (1.0,) * 3),
     GRADIENTS: BaseSpec("", (0.0,) * 3, (1.0,) * 3),
 }
-"""``mobilenetv2-coral`` reads what ``tools/convert_coral_mobilenet.py`` writes; ``gradients`` needs no weights."""
+"""``mobilenetv2-coral`` reads what ``tools/convert_coral_mobilenet.py`` writes; ``face``, the built-in detector's own
+layers, and ``gradients`` are always at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +100,15 @@ class _Places(nn.Module):
         return places.flatten(1)
 
 
-class _FlatGradients(nn.Module):
-    def __init__(self, reading: Reading) -> None:
-        super().__init__()
-        from ligera.train.recognition.gradients import Gradients
+class _Cells(nn.Module):
+    """What a network without a classifier says of each cell, place by place or averaged over them."""
 
-        self.gradients, self.pooled = Gradients(), reading == "pooled"
+    def __init__(self, cells: nn.Module, reading: Reading) -> None:
+        super().__init__()
+        self.cells, self.pooled = cells, reading == "pooled"
 
     def forward(self, pictures: Tensor) -> Tensor:
-        cells = self.gradients(pictures)
+        cells = self.cells(pictures)
         return cells.mean((2, 3)) if self.pooled else cells.flatten(1)
 
 
@@ -119,16 +121,28 @@ def load_base(name: str, weights: Path | None, reading: Reading) -> Base:
     if name not in BASES:
         raise UsageError(f"--base: no base is called {name!r}{nearest(name, BASES)}; known: {', '.join(BASES)}")
     spec = BASES[name]
-    if name == GRADIENTS:
+    if name in (BUILT_IN, GRADIENTS):
         if weights is not None:
-            raise UsageError(f"--weights: the base {name} has none; leave it out or choose another --base")
-        return Base(name, _FlatGradients(reading).eval(), spec, reading, "no weights: gradient directions")
+            raise UsageError(f"--weights: the base {name} takes none; leave it out or choose another --base")
+        cells, source = _at_hand(name)
+        return Base(name, _Cells(cells, reading).eval().requires_grad_(False), spec, reading, source)
     file = weights or find_weights(name)
     if file is None:
         raise ModelError(_nowhere(name, spec))
     net = _with_options(spec, file) if spec.options else build_classifier(spec.model, spec.classes, file)
     body = _Pooled(net) if reading == "pooled" else _Places(net)
     return Base(name, body.eval().requires_grad_(False), spec, reading, f"ImageNet weights of {file.name}")
+
+
+def _at_hand(name: str) -> tuple[nn.Module, str]:
+    """A base that comes with the package, and what it is made of."""
+    if name == GRADIENTS:
+        from ligera.train.recognition.gradients import Gradients
+
+        return Gradients(), "no weights: gradient directions"
+    from ligera.train.recognition.detector_layers import DETECTOR, DetectorCells
+
+    return DetectorCells(), f"first layers of the built-in detector {DETECTOR}, and gradient directions"
 
 
 def _with_options(spec: BaseSpec, file: Path) -> nn.Module:
@@ -181,9 +195,9 @@ def _nowhere(name: str, spec: BaseSpec) -> str:
     if spec.options:
         return (
             f"{name}: needs its weights; convert Coral's MobileNetV2 with tools/convert_coral_mobilenet.py and give "
-            "the file as --weights, or take --base gradients, which needs none"
+            "the file as --weights, or take --base face, which needs none"
         )
     return (
         f"{name}: no ImageNet weights in timm's cache, and Ligera downloads none; give a file as --weights, fetch them "
-        f"once with timm.create_model({spec.model!r}, pretrained=True), or take --base gradients, which needs none"
+        f"once with timm.create_model({spec.model!r}, pretrained=True), or take --base face, which needs none"
     )
