@@ -83,7 +83,7 @@ def workloads(folder: Path, files: Path, scale: float) -> dict[str, Callable[[],
         return max(8, round(count * scale))
 
     def pictures() -> Workload:
-        return Workload(decode, list(islice(cycle(find_pictures(folder)), times(3000))))
+        return Workload(decode, list(islice(cycle(find_pictures(folder)), times(10_000))))
 
     def disk() -> Workload:
         paths = [files / f"{number}.bin" for number in range(times(1500))]

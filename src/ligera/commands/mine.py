@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from ligera.deploy.mining import Mined, MineSettings, Mining
 
 LOG = "run.json"
+IMPORTED_BY_WORKERS = (
+    "ligera.deploy.mining.picture_work",
+    "ligera.deploy.mining.cutting",
+    "ligera.deploy.runtimes.onnxruntime",
+    "pydantic.type_adapter",
+)
 
 
 @dataclass(slots=True)
@@ -66,7 +72,7 @@ def mine(
         int | None, typer.Option(help="Random windows about each face, where they are random.", show_default="25")
     ] = None,
     seed: Annotated[int, typer.Option(help="Other seeds choose other crops.")] = 0,
-    engine: Annotated[str, typer.Option(help="auto, sequential, threads, processes or async.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, sequential, threads, processes, async or ray.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Pictures worked on at once.", show_default="cores")
     ] = None,
@@ -79,12 +85,15 @@ def mine(
     full disk, it goes on where it was. A picture that cannot be read is left out and reported, and the exit code is 2
     at the end.
     """
-    import cv2
-
-    from ligera.data.engines import check_engine
-    from ligera.deploy.mining import Mining, parsed_ratio, settings_for
+    from ligera.data.engines import begin_early, check_engine
 
     check_engine(engine, workers)
+    # While we import, too, and read labels, which takes as long.
+    begin_early(engine, IMPORTED_BY_WORKERS)
+    import cv2
+
+    from ligera.deploy.mining import Mining, parsed_ratio, settings_for
+
     # Pictures side by side, not the rows of one: the engine has the cores.
     cv2.setNumThreads(1)
     settings = settings_for(

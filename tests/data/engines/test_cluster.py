@@ -5,6 +5,7 @@ from pathlib import Path
 
 import engine_chores as chores
 import pytest
+from ray_nodes import two_nodes
 
 from ligera.data.engines import PerWorker, WorkerDied, run
 
@@ -14,21 +15,9 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """Two nodes of one core each on this machine, whose workers can import the chores."""
-    from ray.cluster_utils import Cluster
-
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPATH", str(Path(__file__).parent))
-        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        try:
-            nodes.add_node(num_cpus=1)
-            nodes.wait_for_nodes()
-            ray.init(address=nodes.address, log_to_driver=False, logging_level="error")
-            yield
-        finally:
-            ray.shutdown()
-            nodes.shutdown()
+    """Workers can import the chores."""
+    with two_nodes({"PYTHONPATH": str(Path(__file__).parent)}):
+        yield
 
 
 @pytest.mark.usefixtures("cluster")

@@ -1,5 +1,6 @@
 """A small annotated data set and a cascade of random networks, which proposes more than enough."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from ligera.models.mtcnn import PNet, RNet
 
 from ..cascades import card
 from .face_sets import write_faces
+
+# Where the test of a cluster finds its nodes.
+sys.path.insert(0, str(Path(__file__).parents[2] / "cluster"))
 
 
 @pytest.fixture(scope="session")

@@ -313,6 +313,23 @@ def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(
     assert digests(tmp_path / "out") == digests(mined)
 
 
+def test_a_disk_that_fills_while_shards_are_written_beside_the_work_ends_it_with_the_file_named(
+    faces: Path, mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "copy"
+    shutil.copytree(mined, out)
+    for path in out.glob("shard-*.npz"):
+        path.unlink()
+    with Mining(faces, out, settings_for(12, **QUICK)) as mining, monkeypatch.context() as patch:
+        list(mining.propose("threads"))
+        patch.setattr("numpy.lib.format.write_array", no_room)
+        with pytest.raises(OSError, match=r"No space left.*shard-0000\d\.npz"):
+            list(mining.cut("threads"))
+    assert not (out / "mined.json").is_file() and not list(out.glob("*shard*"))
+    mine(faces, out, settings_for(12, **QUICK), "threads")
+    assert digests(out) == digests(mined)
+
+
 def test_pictures_larger_than_the_limit_are_mined_shrunk(tmp_path: Path, cascade_bundle: Path) -> None:
     data = write_faces(tmp_path / "data", 4)
     for path in (data / "images").iterdir():

@@ -73,6 +73,19 @@ def test_a_stopped_study_does_not_score_again(faces: Path, only_haar: None, tmp_
     assert float(report.tables[0].rows[0][10]) > 0.9
 
 
+def test_a_stopped_study_times_only_the_rounds_that_are_missing(faces: Path, only_haar: None, tmp_path: Path) -> None:
+    study(settings(faces, rounds=2), tmp_path)
+    first, second = (tmp_path / "times" / f"round-{number}.json" for number in (1, 2))
+    values = json.loads(first.read_text())
+    values["ms"]["haar"]["plain"] = [1e6] * 5
+    first.write_text(json.dumps(values))
+    second.write_text("{half")
+    report = study(settings(faces, rounds=2), tmp_path)
+    assert float(report.tables[0].rows[1][1]) > 5 * 1e3 / 2, "the kept round is half of the median"
+    assert float(report.tables[0].rows[0][1]) < 1e3
+    assert json.loads(second.read_text())["peak_mb"]["haar"] > 10
+
+
 def test_times_are_withheld_from_a_noisy_machine(
     faces: Path, only_haar: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

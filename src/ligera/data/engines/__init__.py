@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, TypeVar
 
+from ligera.data.engines.early import begin_early
 from ligera.data.engines.flow import Flow, Pool, Source
 from ligera.data.engines.outcome import Outcome, Outcomes, PerWorker, WorkerDied
 from ligera.data.engines.worker import LocalWorker
@@ -29,6 +30,7 @@ __all__ = [
     "Outcomes",
     "PerWorker",
     "WorkerDied",
+    "begin_early",
     "check_engine",
     "default_workers",
     "run",

@@ -1,7 +1,8 @@
 """Workers as Ray actors, on this machine or many: the ``ray`` engine (the ``cluster`` extra).
 
 Joins the cluster that ``RAY_ADDRESS`` names, or starts one on this machine and ends it afterwards. Items and results
-travel; files do not, so what the work reads and writes must lie where every machine sees it.
+travel; files do not, so what the work reads and writes must lie where every machine sees it. Workers stand in the
+folder we stand in, where their machine has it, so that a relative path means the same there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,11 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
+
+import cv2
 
 from ligera.data.engines.distant import DistantWorker, Station
 from ligera.data.engines.outcome import PerWorker, WorkerDied
@@ -47,10 +52,21 @@ def ray_pool(work: Callable[[Any], Any] | PerWorker, count: int | None) -> Worke
         raise
 
 
+class _Place(Station):
+    """A station in a process of the cluster."""
+
+    def __init__(self, folder: str, work: Callable[[Any], Any] | PerWorker) -> None:
+        with suppress(OSError):
+            os.chdir(folder)
+        # A process of Ray's own, in which nothing has used OpenCV yet; others have the other cores.
+        cv2.setNumThreads(1)
+        super().__init__(work)
+
+
 class _RayPool(WorkerPool):
     def __init__(self, ray: Any, work: Any, count: int, started: bool) -> None:
         self._ray, self._started = ray, started
-        actor = ray.remote(Station)
+        actor = ray.remote(_Place)
         super().__init__(lambda: DistantWorker(_ActorLine(ray, actor, work)), count, CHUNK_S)
 
     def close(self, *, hurry: bool) -> None:
@@ -69,7 +85,7 @@ class _ActorLine:
         self._handle = self._hire()
 
     def _hire(self) -> Any:
-        return self._actor.options(num_cpus=1, max_restarts=0).remote(self._work)
+        return self._actor.options(num_cpus=1, max_restarts=0).remote(str(Path.cwd()), self._work)
 
     def ask(self, request: bytes) -> bytes:
         if self._handle is None:

@@ -1,8 +1,9 @@
 """Workers in processes of their own, for work that holds Python's lock: the ``processes`` engine.
 
-Processes come from a fork server where there is one (Linux): a fresh process that has loaded OpenCV and NumPy once and
-never used their threads. Forking a process whose OpenCV threads have run leaves children that wait for them for ever,
-so with ``start_method="fork"`` the pool is switched off before. Workers leave Ctrl-C to us and end when we do.
+Processes come from a fork server where there is one (Linux, see ``early``): a fresh process that has loaded OpenCV,
+NumPy and what else of ours the work needs, and never used their threads. Forking a process whose OpenCV threads have
+run leaves children that wait for them for ever, so with ``start_method="fork"`` the pool is switched off before.
+Workers leave Ctrl-C to us and end when we do.
 """
 
 from __future__ import annotations
@@ -15,28 +16,25 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 import cv2
 
 from ligera.data.engines.distant import DistantWorker, Station
+from ligera.data.engines.early import default_start_method, interrupts_held, with_modules
 from ligera.data.engines.outcome import PerWorker, WorkerDied
 from ligera.data.engines.pool import WorkerPool
 from ligera.errors import LigeraError, UsageError
 
-__all__ = ["START_METHODS", "default_start_method", "process_pool"]
+__all__ = ["START_METHODS", "process_pool"]
 
 START_METHODS = tuple(multiprocessing.get_all_start_methods())
 CHUNK_S = 0.03
 PATIENCE_S = 5.0
 READY = b"ready"
 QUIT = b""
-
-
-def default_start_method() -> str:
-    """``forkserver`` on Linux, else ``spawn``: neither inherits threads or locks of this process."""
-    return "forkserver" if sys.platform == "linux" else "spawn"
 
 
 def process_pool(work: Callable[[Any], Any] | PerWorker, count: int, start_method: str | None = None) -> WorkerPool:
@@ -58,9 +56,18 @@ def process_pool(work: Callable[[Any], Any] | PerWorker, count: int, start_metho
 
         return WorkerPool(fork, count, CHUNK_S)
     if method == "forkserver":
-        context.set_forkserver_preload(["__main__", __name__])
+        with_modules(context, _modules_of(work))
     payload = _pickled(work)
     return WorkerPool(lambda: DistantWorker(_ProcessLine(context, payload)), count, CHUNK_S)
+
+
+def _modules_of(work: Any) -> list[str]:
+    """The module of the work's function, where it is ours: another might fail on import, and the server with it."""
+    function = work.make if isinstance(work, PerWorker) else work
+    while isinstance(function, partial):
+        function = function.func
+    module = getattr(function, "__module__", None)
+    return [module] if isinstance(module, str) and module.startswith("ligera.") else []
 
 
 def _pickled(work: Any) -> bytes:
@@ -91,7 +98,7 @@ class _ProcessLine:
         inherited = [self._pipe, *(line._pipe for line in self._siblings)] if forking else []
         self._process = self._context.Process(target=_serve, args=(theirs, self._work, inherited), daemon=True)
         self._ready = False
-        with _interrupts_held(), _opencv_threads_off() if forking else nullcontext():
+        with interrupts_held(), _opencv_threads_off() if forking else nullcontext():
             self._process.start()
         # Ours must be the only other end: then a dead worker shows as the end of the pipe.
         theirs.close()
@@ -152,19 +159,6 @@ def _signal_name(number: int) -> str:
     except ValueError:
         name = f"signal {number}"
     return f"{name} (out of memory?)" if name == "SIGKILL" else name
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits while a process starts, and is held in the new one from its first instruction."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 In: the progress record. Out: a :class:`Plan`, with a key threshold for each kind and each picture's number of crops.
 Only the record is looked at, no picture and none of their files; in memory are numbers for each picture and the keys
-of one kind's reservoir.
+of each kind's reservoir.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def plan_crops(names: Sequence[str], row_of: Callable[[str], Row], settings: Min
     rows = [(row["kept"], row["sha256"]) for row in map(row_of, names)]
     kept = np.array([row[0] for row in rows], np.int64).reshape(-1, len(KINDS))
     wanted = wanted_counts(kept.sum(axis=0).tolist(), settings)
-    thresholds = tuple(_threshold(names, kept, kind, wanted[kind], settings) for kind in range(len(KINDS)))
+    thresholds = _thresholds(names, kept, wanted, settings)
     taken = np.array([_taken(name, row, thresholds, settings) for name, row in zip(names, kept, strict=True)])
     taken = taken.reshape(-1, len(KINDS))
     orders = [int(keys_of(settings.seed, name, ORDER_PURPOSE, 1)[0]) for name in names]
@@ -72,21 +72,21 @@ def plan_crops(names: Sequence[str], row_of: Callable[[str], Row], settings: Min
     return Plan(thresholds, tuple(taken.sum(axis=0).tolist()), tuple(order), ends, digest.hexdigest())
 
 
-def _own_keys(name: str, kept: np.ndarray, kind: int, settings: MineSettings) -> np.ndarray:
-    start = int(kept[:kind].sum())
-    return candidate_keys(settings, name, kept.tolist())[start : start + int(kept[kind])]
+def _thresholds(
+    names: Sequence[str], kept: np.ndarray, wanted: Sequence[int], settings: MineSettings
+) -> tuple[int, ...]:
+    reservoirs = [Reservoir(room) for room in wanted]
+    for name, row in zip(names, kept, strict=True):
+        for reservoir, own in zip(reservoirs, _keys_by_kind(name, row, settings), strict=True):
+            reservoir.add(own)
+    return tuple(reservoir.threshold() for reservoir in reservoirs)
 
 
-def _threshold(names: Sequence[str], kept: np.ndarray, kind: int, room: int, settings: MineSettings) -> int:
-    reservoir = Reservoir(room)
-    if room:
-        for place in np.flatnonzero(kept[:, kind]):
-            reservoir.add(_own_keys(names[place], kept[place], kind, settings))
-    return reservoir.threshold()
+def _keys_by_kind(name: str, kept: np.ndarray, settings: MineSettings) -> list[np.ndarray]:
+    return np.split(candidate_keys(settings, name, kept.tolist()), np.cumsum(kept)[:-1])
 
 
 def _taken(name: str, kept: np.ndarray, thresholds: Sequence[int], settings: MineSettings) -> list[int]:
     """How many of each kind a picture gives."""
-    keys = candidate_keys(settings, name, kept.tolist())
-    parts = np.split(keys, np.cumsum(kept)[:-1])
+    parts = _keys_by_kind(name, kept, settings)
     return [int(chosen(part, threshold).sum()) for part, threshold in zip(parts, thresholds, strict=True)]

@@ -133,7 +133,11 @@ class Mining:
         Raises ``DataError`` where there are no positives, or a picture is not what it was.
         """
         plan = self._planned()
-        writer = ShardWriter(self.out, plan.crops, self.settings.shard_crops, self.settings.stage)
+        beside = engine != "sequential"
+        with ShardWriter(self.out, plan.crops, self.settings.shard_crops, self.settings.stage, beside=beside) as writer:
+            yield from self._cut(plan, writer, engine, workers)
+
+    def _cut(self, plan: Plan, writer: ShardWriter, engine: str, workers: int | None) -> Generator[str, None, None]:
         starts = [0, *plan.ends.tolist()]
         done = [job for job in self._jobs if job.name not in self.failed]
         places = [at for at in range(len(plan.order)) if writer.wants(starts[at], starts[at + 1])]

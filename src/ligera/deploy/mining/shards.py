@@ -1,13 +1,15 @@
 """Crops of many pictures, in their order -> shards of one size; those that are there already are left alone.
 
 In: crops and where in the whole they begin. Out: shard files, each written when its last crop has come. In memory is
-one shard.
+one shard, and where they are written beside the work a second one, which waits for the disk.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 
@@ -25,14 +27,31 @@ def remove_shards(folder: Path) -> None:
 
 
 class ShardWriter:
-    """Writes ``crops`` crops to ``folder``, ``shard_crops`` to a shard."""
+    """Writes ``crops`` crops to ``folder``, ``shard_crops`` to a shard; use it in a ``with`` block.
 
-    def __init__(self, folder: Path, crops: int, shard_crops: int, side: int) -> None:
+    ``beside``: in a thread of its own, as long as the next shard fills, so that workers do not wait for the disk. What
+    goes wrong there is raised with the shard after, or at the end of the block.
+    """
+
+    def __init__(self, folder: Path, crops: int, shard_crops: int, side: int, *, beside: bool = False) -> None:
         self._folder, self._crops, self._shard_crops, self._side = folder, crops, shard_crops, side
         self.count = -(-crops // shard_crops)
         names = {path.name for path in folder.iterdir()}
         self.missing = {number for number in range(self.count) if f"shard-{number:05d}.npz" not in names}
         self._shard: CropSet | None = None
+        self._thread = ThreadPoolExecutor(1, "ligera-shards") if beside else None
+        self._writing: Future[Path] | None = None
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None:
+            self._thread.shutdown()
+        if kind is None:
+            self._wait()
 
     def wants(self, start: int, stop: int) -> bool:
         """Whether some of the crops from ``start`` up to ``stop`` belong to a shard that is not there."""
@@ -61,7 +80,17 @@ class ShardWriter:
             np.copyto(getattr(self._shard, field.name)[place : place + len(crops)], getattr(crops, field.name))
 
     def _write(self, number: int) -> None:
-        assert self._shard is not None
-        write_crops(self._folder, number, self._shard)
-        self._shard = None
+        shard, self._shard = self._shard, None
+        assert shard is not None
         self.missing.discard(number)
+        if self._thread is None:
+            write_crops(self._folder, number, shard)
+            return
+        self._wait()
+        self._writing = self._thread.submit(write_crops, self._folder, number, shard)
+
+    def _wait(self) -> None:
+        """Until nothing is being written; raises what went wrong."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()

@@ -1,7 +1,8 @@
 """How long each detector takes on the same pictures: processes side by side, one picture after the other.
 
 Every picture goes through all detectors, plain and bounded, before the next one does, and their order rotates, so that
-other load on the machine falls on all of them.
+other load on the machine falls on all of them. Each round is kept on disk once it is whole, with how noisy it was, so
+that a stopped study goes on with the next.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ligera.deploy.noise import NoiseMeter
 from ligera.errors import DataError
+from ligera.files import write_bytes
 from ligera.studies.detectors.contenders import Contender
 from ligera.studies.trials import Listener
 
@@ -38,39 +42,68 @@ def measure_times(
     rounds: int,
     threads: int,
     max_side_px: int,
+    folder: Path,
     tell: Listener | None = None,
 ) -> tuple[dict[str, Times], tuple[str, ...]]:
-    """Times by contender's name, and why they must not be quoted, if so."""
-    times = {contender.name: Times() for contender in contenders}
-    workers = [_Worker(contender, threads, max_side_px) for contender in contenders]
+    """Times by contender's name, and why they must not be quoted, if so; ``folder`` keeps the rounds."""
+    names = [contender.name for contender in contenders]
+    files = [folder / "times" / f"round-{number + 1}.json" for number in range(rounds)]
+    kept = [_read(file, names, len(pictures)) for file in files]
+    if None in kept:
+        with ExitStack() as stack:
+            workers = [_Worker(contender, threads, max_side_px) for contender in contenders]
+            for worker in workers:
+                stack.callback(worker.close)
+            for worker in workers:
+                worker.time("plain", pictures[0])  # a first run warms up
+            for number, file in enumerate(files):
+                if kept[number] is None:
+                    if tell:
+                        tell({"trial": f"timing {len(workers)} detectors, round {number + 1} of {rounds}"})
+                    kept[number] = _round(workers, pictures, number * len(pictures), threads)
+                    write_bytes(file, (json.dumps(kept[number]) + "\n").encode())
+    return _together(names, len(pictures), [one for one in kept if one is not None])
+
+
+def _round(workers: list[_Worker], pictures: list[Path], first_turn: int, threads: int) -> dict[str, Any]:
+    """Every picture once through all of ``workers``, both ways."""
+    ms: dict[str, dict[str, list[float]]] = {worker.name: {mode: [] for mode in MODES} for worker in workers}
     noise = NoiseMeter(threads=threads)
+    noise.start()
+    for turn, picture in enumerate(pictures, first_turn):
+        noise.calibrate()
+        for step in range(len(workers)):
+            worker = workers[(turn + step) % len(workers)]
+            for mode in MODES if turn % 2 else reversed(MODES):
+                answer = worker.time(mode, picture)
+                noise.add_own(answer["cpu_s"])
+                ms[worker.name][mode].append(answer["ms"])
+    noise.stop()
+    peaks_mb = {worker.name: worker.ask("")["peak_mb"] for worker in workers}
+    return {"ms": ms, "peak_mb": peaks_mb, "noise": noise.reasons()}
+
+
+def _read(file: Path, names: list[str], pictures: int) -> dict[str, Any] | None:
+    """A round that was kept; nothing where it is missing, damaged or of other detectors or pictures."""
     try:
-        for worker in workers:
-            worker.time("plain", pictures[0])  # a first run warms up
-        noise.start()
-        for turn, picture in enumerate(pictures * rounds):
-            if tell and turn % len(pictures) == 0:
-                tell({"trial": f"timing {len(workers)} detectors, round {turn // len(pictures) + 1} of {rounds}"})
-            noise.calibrate()
-            for step in range(len(workers)):
-                worker = workers[(turn + step) % len(workers)]
-                for mode in MODES if turn % 2 else reversed(MODES):
-                    answer = worker.time(mode, picture)
-                    noise.add_own(answer["cpu_s"])
-                    _add(times[worker.name].ms[mode], turn % len(pictures), answer["ms"])
-        noise.stop()
-        for worker in workers:
-            times[worker.name].peak_mb = worker.ask("")["peak_mb"]
-    finally:
-        for worker in workers:
-            worker.close()
-    return times, noise.reasons()
+        values = json.loads(file.read_text())
+        sizes = {name: [len(values["ms"][name][mode]) for mode in MODES] for name in values["ms"]}
+        whole = set(values) == {"ms", "peak_mb", "noise"} and list(values["peak_mb"]) == names
+        return values if whole and sizes == {name: [pictures] * len(MODES) for name in names} else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
-def _add(runs: list[list[float]], picture: int, ms: float) -> None:
-    if picture == len(runs):
-        runs.append([])
-    runs[picture].append(ms)
+def _together(
+    names: list[str], pictures: int, rounds: list[dict[str, Any]]
+) -> tuple[dict[str, Times], tuple[str, ...]]:
+    times = {}
+    for name in names:
+        ms = {mode: [[one["ms"][name][mode][place] for one in rounds] for place in range(pictures)] for mode in MODES}
+        peaks_mb = [one["peak_mb"][name] for one in rounds if one["peak_mb"][name] is not None]
+        times[name] = Times(ms, max(peaks_mb, default=None))
+    noise = [f"round {number}: {reason}" for number, one in enumerate(rounds, 1) for reason in one["noise"]]
+    return times, tuple(noise)
 
 
 class _Worker:

@@ -2,7 +2,7 @@
 
 ``python -m ligera.studies.detectors.worker MODEL THREADS MAX_SIDE_PX``. For each line of standard input, ``plain PATH``
 or ``bounded PATH``, one line of JSON with the detection's ``ms`` and ``cpu_s``, preprocessing among them; an empty line
-is answered with ``peak_mb`` and ends it.
+is answered with ``peak_mb`` so far.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(model: str, threads: int, max_side_px: int) -> None:
         mode, _, path = line.rstrip("\n").partition(" ")
         if not path:
             answer({"peak_mb": ProcessTree().high_water_mb()})
-            return
+            continue
         pixels = read_picture(path).pixels
         cpu_before, started = time.process_time(), time.perf_counter()
         detectors[mode].detect(pixels)
