@@ -1,24 +1,30 @@
 """Does ``ligera pick`` find what measuring everything finds, for a quarter of the effort, and are its promises kept?
 
-The whole grid is measured in full once. Then, for each of a number of budgets spread over the grid's times, ``pick`` is
-run with an empty cache, and its winner is held against the best of the grid. At last models that were picked are timed
-in fresh processes, and the percentile there is held against what was promised. To reach: the same winner in 19 of 20
-budgets, on average at most 25 % of the grid's cost, and 9 of 10 promises kept.
+The whole grid is measured in full once. Then, for each of a number of budgets spread over the grid's times, ``pick``
+runs on measurements of its own, none of them the grid's, and its winner is held against the best of the grid. At last
+models that were picked are timed in fresh processes, and the percentile there is held against what was promised. To
+reach: the same winner in 19 of 20 budgets, on average at most 25 % of the grid's cost, and 9 of 10 promises kept.
 
 A winner is the same where model, file, precision, size, runtime and threads are; ``equal`` where its accuracy is, to a
 tenth of a point, and both keep the budget; ``on the edge`` where the budget lies within what two measurements of one
 candidate differ by, so that measuring everything twice would disagree with itself.
 
-Run: python benchmarks/pick_against_grid.py --data DIR --work FOLDER [--model yunet:FILE ...] [--budgets 20]
-A killed run goes on with the budgets that are missing. On a noisy machine the numbers say little: see ``noise``.
+The cost of a budget is what measuring all that its answer stands on took. With ``--shared`` budgets share a cache: what
+one has measured is not measured again for the next, but its time is counted for each that uses it, so that costs stay
+those of budgets run alone while the whole takes a fraction of the hours. With ``--replay`` they share the grid's own:
+then a winner can only be another because the race dropped the right one, not because two measurements differ.
+
+Run: python benchmarks/pick_against_grid.py --data DIR --work FOLDER [--model yunet:FILE ...] [--budgets 20] [--shared]
+A killed run goes on where it was, as every measurement is kept with what it took. On a noisy machine the numbers say
+little: see ``noise``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +39,7 @@ from ligera.deploy.pick.measuring import Measurer
 from ligera.deploy.pick.row import Row
 from ligera.deploy.pick.running import Field, PickReport, pick
 from ligera.deploy.pick.store import Store
+from ligera.deploy.pick.variants import Settings
 from ligera.errors import LigeraError
 from ligera.files import write_bytes
 
@@ -71,15 +78,19 @@ def main() -> None:
         sizes=tuple(options.size),
         runtimes=tuple(options.runtime),
         threads=tuple(options.threads),
-        calibrate=options.calibrate,
+        conversions=Settings(options.calibrate),
     )
     try:
-        grid, grid_s = measured_grid(options, field)
-        trials, winners = run_trials(options, field, grid, grid_s)
-        promises = held(options, winners) if winners else []
+        grid = measured_grid(options, field)
+        trials, winners = [], []
+        for max_ms in budgets_over(grid, options.budgets):
+            trial, found = run_trial(options, field, grid, max_ms)
+            trials.append(trial)
+            winners += [] if found is None else [found]
+        promises = list(held(options, winners)) if winners else []
     except LigeraError as error:
         sys.exit(f"pick_against_grid: {error}")
-    report = summary(grid, grid_s, trials, promises)
+    report = summary(grid, trials, promises)
     write_bytes(options.work / "report.json", (json.dumps(report, indent=2) + "\n").encode())
     print(markdown(report, trials, promises))
 
@@ -96,23 +107,21 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, action="append", default=[])
     parser.add_argument("--calibrate", type=Path, help="pictures to make int8 versions from")
     parser.add_argument("--budgets", type=int, default=20)
+    parser.add_argument("--shared", action="store_true", help="budgets share measurements; each pays for all it uses")
+    parser.add_argument("--replay", action="store_true", help="as --shared, on the grid's own measurements")
     parser.add_argument("--repeats", type=int, default=10, help="fresh processes to hold promises against")
     options = parser.parse_args()
+    if options.shared and options.replay:
+        parser.error("--shared and --replay: expected one of them")
     if options.budgets < 1 or options.repeats < 0:
         parser.error("--budgets and --repeats: expected 1 or more, and 0 or more")
     return options
 
 
-def measured_grid(options: argparse.Namespace, field: Field) -> tuple[PickReport, float]:
-    """Every candidate in full, and what that cost, s; the cost is kept beside, as a second call costs nothing."""
-    folder, cost_file = options.work / "grid", options.work / "grid_cost.json"
-    known = json.loads(cost_file.read_text()) if cost_file.is_file() else None
-    if known is None and folder.exists():
-        raise LigeraError(f"{folder}: is of a run that was killed, so that its cost is not known; remove it")
-    report = pick(options.task, options.data, Budget(), field, cache=folder, exhaustive=True, note=progress)
-    if known is None:
-        write_bytes(cost_file, json.dumps({"cost_s": report.cost_s}).encode())
-    return report, report.cost_s if known is None else known["cost_s"]
+def measured_grid(options: argparse.Namespace, field: Field) -> PickReport:
+    """Every candidate in full."""
+    folder = options.work / "grid"
+    return pick(options.task, options.data, Budget(), field, cache=folder, exhaustive=True, note=progress)
 
 
 def budgets_over(grid: PickReport, count: int) -> list[float]:
@@ -123,29 +132,19 @@ def budgets_over(grid: PickReport, count: int) -> list[float]:
     return [float(f"{value:.3g}") for value in np.geomspace(min(times) * 1.05, max(times) * 1.05, count)]
 
 
-def run_trials(
-    options: argparse.Namespace, field: Field, grid: PickReport, grid_s: float
-) -> tuple[list[Trial], list[Row]]:
-    trials, winners = [], []
-    for number, max_ms in enumerate(budgets_over(grid, options.budgets)):
-        budget = Budget(max_ms=max_ms)
-        cost_file = options.work / f"budget-{number:02d}.json"
-        cache = options.work / f"budget-{number:02d}"
-        if not cost_file.is_file():
-            # of a run that was killed in it: what it had spent is not known
-            shutil.rmtree(cache, ignore_errors=True)
-        print(f"budget {number + 1} of {options.budgets}: {max_ms:g} ms", file=sys.stderr)
-        report = pick(options.task, options.data, budget, field, cache=cache, note=progress)
-        if not cost_file.is_file():
-            write_bytes(cost_file, json.dumps({"cost_s": report.cost_s}).encode())
-        cost_s = json.loads(cost_file.read_text())["cost_s"]
-        best, found = winner_of(grid.rows, budget), report.choice.winner
-        if found is not None:
-            winners.append(found)
-        noisy = any(row.noise for row in (best, found) if row is not None)
-        names = (key_of(best), key_of(found))
-        trials.append(Trial(max_ms, *names, verdict(best, found, budget, grid), cost_s, cost_s / grid_s, noisy))
-    return trials, winners
+def run_trial(options: argparse.Namespace, field: Field, grid: PickReport, max_ms: float) -> tuple[Trial, Row | None]:
+    """One budget; also the row that was picked for it."""
+    budget = Budget(max_ms=max_ms)
+    cache = options.work / f"budget-{max_ms:g}"
+    if options.shared or options.replay:
+        cache = options.work / ("shared" if options.shared else "grid")
+    print(f"\nbudget {max_ms:g} ms", file=sys.stderr)
+    report = pick(options.task, options.data, budget, field, cache=cache, note=progress)
+    best, found = winner_of(grid.rows, budget), report.choice.winner
+    noisy = any(row.noise for row in (best, found) if row is not None)
+    said = verdict(best, found, budget, grid)
+    share = report.worth_s / grid.worth_s
+    return Trial(max_ms, key_of(best), key_of(found), said, report.worth_s, share, noisy), found
 
 
 def verdict(best: Row | None, found: Row | None, budget: Budget, grid: PickReport) -> str:
@@ -161,22 +160,28 @@ def verdict(best: Row | None, found: Row | None, budget: Budget, grid: PickRepor
     return "on the edge" if any(low <= (budget.max_ms or 0) <= 1.05 * high for low, high in edges) else "other"
 
 
-def held(options: argparse.Namespace, winners: list[Row]) -> list[Promise]:
-    """Fresh processes of what was picked, each winner in turn."""
+def held(options: argparse.Namespace, winners: list[Row]) -> Iterator[Promise]:
+    """Fresh processes of what was picked, each winner in turn; those of a killed run count as they were."""
     judge = open_judge(options.task, options.data)
-    promises = []
-    with Measurer(options.task, options.data, judge, Store(options.work / "promises")) as measurer:
+    kept = options.work / "promises"
+    kept.mkdir(parents=True, exist_ok=True)
+    with Measurer(options.task, options.data, judge, Store(kept / "cache")) as measurer:
         for number in range(options.repeats):
             row = winners[number * len(winners) // max(1, options.repeats) % len(winners)]
-            print(f"fresh process {number + 1} of {options.repeats}: {key_of(row)}", file=sys.stderr)
-            visit = measurer.one_visit([row.candidate])[row.candidate]
-            fresh_ms = latency_of([visit], 95).value
+            file = kept / f"{number:02d}.json"
+            if not file.is_file():
+                print(f"fresh process {number + 1} of {options.repeats}: {key_of(row)}", file=sys.stderr)
+                visit = measurer.one_visit([row.candidate])[row.candidate]
+                fresh = {"candidate": key_of(row), "ms": latency_of([visit], 95).value, "noise": visit.noise}
+                write_bytes(file, json.dumps(fresh).encode())
+            fresh = json.loads(file.read_text())
+            if fresh["candidate"] != key_of(row):
+                raise LigeraError(f"{file}: is of {fresh['candidate']}, not of {key_of(row)}; remove {kept}")
             promised_ms = row.costs.promised_ms
-            promises.append(Promise(key_of(row), promised_ms, fresh_ms, fresh_ms <= promised_ms, visit.noise))
-    return promises
+            yield Promise(key_of(row), promised_ms, fresh["ms"], fresh["ms"] <= promised_ms, tuple(fresh["noise"]))
 
 
-def summary(grid: PickReport, grid_s: float, trials: list[Trial], promises: list[Promise]) -> dict[str, Any]:
+def summary(grid: PickReport, trials: list[Trial], promises: list[Promise]) -> dict[str, Any]:
     verdicts = [trial.verdict for trial in trials]
     share = float(np.mean([trial.cost_share for trial in trials]))
     kept = sum(promise.kept for promise in promises)
@@ -184,7 +189,7 @@ def summary(grid: PickReport, grid_s: float, trials: list[Trial], promises: list
     return {
         "candidates": len(grid.rows),
         "pictures": grid.pictures,
-        "grid_cost_s": grid_s,
+        "grid_cost_s": grid.worth_s,
         "same": verdicts.count("same"),
         "equal": verdicts.count("equal"),
         "on_the_edge": verdicts.count("on the edge"),
@@ -198,6 +203,7 @@ def summary(grid: PickReport, grid_s: float, trials: list[Trial], promises: list
             "promise": not promises or kept >= ENOUGH_KEPT * len(promises),
         },
         "noise": noise,
+        "noisy_candidates": sum(bool(row.noise) for row in grid.rows),
         "environment": grid.environment,
         "trials": [asdict(trial) for trial in trials],
         "fresh": [asdict(promise) for promise in promises],
@@ -215,9 +221,13 @@ def markdown(report: dict[str, Any], trials: list[Trial], promises: list[Promise
         f"{report['same']} same, {report['equal']} equal, {report['on_the_edge']} on the edge, {report['other']} other"
     )
     lines += ["", f"Winners: {counts} of {len(trials)}. Mean cost {report['mean_cost_share']:.0%} of the grid's"]
-    lines[-1] += f" ({report['grid_cost_s']:.0f} s). Promises kept: {report['promises_kept']} of {report['promises']}."
+    lines[-1] += f" ({report['grid_cost_s']:.0f} s for {report['candidates']} candidates)."
+    lines[-1] += f" Promises kept: {report['promises_kept']} of {report['promises']}."
     if report["noise"]:
-        lines.append(f"Too noisy for this to be quoted: {'; '.join(report['noise'])}.")
+        lines.append(
+            f"Noise in {report['noisy_candidates']} of {report['candidates']} candidates of the grid: "
+            f"{'; '.join(report['noise'])}."
+        )
     return "\n".join(lines)
 
 

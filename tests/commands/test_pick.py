@@ -1,6 +1,9 @@
 """``ligera pick`` and the gates of ``ligera bench``: what is printed, what is written, and the exit codes."""
 
+import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,7 +37,9 @@ def test_a_pick_prints_its_answer_and_writes_model_page_json_and_picture(
     assert pick(home, bundle, "--max-ms", 60_000, "-o", tmp_path / "run") == 0
     shown = capsys.readouterr().out
     assert shown.startswith("spots at 128 px, fp32, onnxruntime, 1 thread: AP50 0.") and "why: " in shown
-    assert shown.rstrip().endswith(f"-> {tmp_path / 'run'}")
+    *_, where, use = shown.splitlines()
+    assert where == f"-> {tmp_path / 'run'}"
+    assert use.startswith(f"use it: ligera detect PICTURE --model {tmp_path / 'run' / 'spots.onnx'} --max-side 128")
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {"spots.onnx", "report.html", "report.json", "pareto.png"}
     assert (tmp_path / "run" / "spots.onnx").read_bytes() == bundle.read_bytes()
@@ -66,6 +71,14 @@ def test_a_budget_that_nothing_fits_exits_with_4_and_says_which_would(
         (["pick", "faces", "--data", "x", "--max-ms", "nan"], "--max-ms: expected a number above 0, got nan"),
         (["pick", "faces", "--data", "x", "--max-mb", "-2"], "--max-mb: expected a number above 0, got -2"),
         (["pick", "faces", "--data", "no/such/folder"], "no/such/folder: no such file or folder"),
+        (["pick", "faces", "--data", "x", "--train", "y"], "--train: is for --include-search"),
+        (["pick", "faces", "--data", "x", "--max-ms", "1", "--include-search", "30"], "such as 30m, 1h30m or 90s"),
+        (["pick", "faces", "--data", "x", "--include-search", "30m"], "searches for a time; add --max-ms"),
+        (["pick", "pages", "--data", "x", "--max-ms", "1", "--include-search", "1m"], "searches face detectors, not"),
+        (["pick", "faces", "--data", "x", "--max-ms", "1", "--include-search", "1m"], "add --train DIR"),
+        (["pick", "faces", "--data", "x", "--precision", "int4"], "--precision: there is no 'int4'; did you mean"),
+        (["pick", "faces", "--data", "x", "--precision", "int8"], "add --calibrate DIR"),
+        (["pick", "faces", "--data", "x", "--calibration", "maxmin", "--calibrate", "y"], "there is no 'maxmin'"),
     ],
 )
 def test_what_makes_no_sense_is_one_line_and_exit_code_2(
@@ -122,3 +135,22 @@ def test_gates_that_cannot_be_judged_are_refused_before_anything_is_timed(
 ) -> None:
     assert run(["bench", "no-such-model", *options]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_search_needs_what_trains_and_other_pictures(
+    home: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = ("--max-ms", 0.001, "--include-search", "1s", "--train", home / "data")
+    assert pick(home, bundle, *search) == 2
+    assert "--train: 2 of its pictures are in" in capsys.readouterr().err
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else found(name))
+    assert pick(home, bundle, *search) == 3
+    assert "--include-search needs torch, which is not installed" in capsys.readouterr().err
+
+
+def test_a_pick_loads_no_torch(home: Path, bundle: Path, tmp_path: Path) -> None:
+    fixed = ["--data", home / "data", "--model", bundle, "--no-builtin", "--size", 128, "--runtime", "onnxruntime"]
+    words = ["pick", "faces", *map(str, [*fixed, "--threads", 1, "--max-ms", 60_000, "-o", tmp_path / "run"])]
+    script = f"from ligera.cli import run\nassert run({words!r}) == 0\nimport sys\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

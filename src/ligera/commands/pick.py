@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ligera.commands.pick_search import plan_search
 from ligera.commands.terminal import complain, print_json, print_table, quiet_libraries, say
 
 if TYPE_CHECKING:
@@ -18,10 +21,11 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 12
 BUDGET_MISSED = 4
+SAID_EVERY_S = 30.0
 
 
 def pick(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="faces, classify or pages.")],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="faces, people, classify or pages.")],
     *,
     data: Annotated[Path, typer.Option(metavar="DIR", help="Labelled pictures to choose by, as for eval.")],
     max_ms: Annotated[float | None, typer.Option(help="Time of a picture (of a batch) to its answer, ms.")] = None,
@@ -49,11 +53,33 @@ def pick(
     runtime: Annotated[
         list[str] | None, typer.Option(help="What runs networks; may be repeated.", show_default="all installed")
     ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="int8, bf16 or fp16 beside fp32; may be repeated.", show_default="int8 where there is --calibrate"
+        ),
+    ] = None,
     calibrate: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Pictures, not those of --data, to make int8 versions from.")
     ] = None,
+    calibration: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="How int8 takes its ranges: minmax, percentile or entropy; may be repeated.",
+            show_default="minmax, percentile",
+        ),
+    ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="ap50 or widerface (faces).", show_default="that of the data")
+    ] = None,
+    include_search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="30m", help="Where the best candidate misses the budget, search and train a detector for so long."
+        ),
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Labelled pictures, not those of --data, to train that one on.")
     ] = None,
     tariff: Annotated[
         str | None, typer.Option(metavar="EUR_PER_KWH|FILE", help="Price of energy, as for cost.")
@@ -71,9 +97,10 @@ def pick(
     where nothing fits.
     """
     from ligera.deploy.pick.budget import Budget
-    from ligera.deploy.pick.folder import check_folder, write_report
+    from ligera.deploy.pick.folder import check_folder, use_of, write_report
     from ligera.deploy.pick.running import Field
     from ligera.deploy.pick.running import pick as choose
+    from ligera.deploy.pick.variants import Settings
 
     budget = Budget(max_ms, max_mb, max_joule, max_drop, percentile)
     field = Field(
@@ -83,34 +110,52 @@ def pick(
         runtimes=tuple(runtime or ()),
         threads=tuple(threads or ()),
         batch=batch,
-        calibrate=calibrate,
+        conversions=Settings(calibrate, tuple(precision or ()), tuple(calibration or ())),
         protocol=protocol,
     )
     if out is not None:
         check_folder(out)
+    search = plan_search(include_search, train, task, data, budget)
+    ask = functools.partial(choose, task, data, budget, field, tariff=tariff)
     with quiet_libraries(), _progress() as note:
-        report = choose(task, data, budget, field, tariff=tariff, again=again, note=note)
+        report = ask(again=again, note=note)
+        if search is not None:
+            report = search.joined(report, lambda found: ask(searched=found, note=note), note)
     if as_json:
         print_json(report.as_dict())
     else:
         _show(report)
     # after the answer was said, which a full disk must not cost
     folder = write_report(report, out)
-    (complain if as_json else say)(f"-> {folder}")
+    tell = complain if as_json else say
+    tell(f"-> {folder}")
     if report.choice.winner is None:
         raise typer.Exit(BUDGET_MISSED)
+    tell(f"use it: {use_of(report, folder)}")
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """Tells what is going on: one line that changes where standard error is a terminal, nothing elsewhere."""
+    """Tells what is going on: a line that changes where standard error is a terminal, one now and then elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda text: None
+        yield _now_and_then()
         return
     from rich.console import Console
 
     with Console(stderr=True).status("") as status:
         yield lambda text: status.update(text.replace("[", r"\["))
+
+
+def _now_and_then() -> Callable[[str], None]:
+    said_at = time.monotonic()
+
+    def note(text: str) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= SAID_EVERY_S:
+            said_at = time.monotonic()
+            complain(f"ligera: {text}")
+
+    return note
 
 
 def _show(report: PickReport) -> None:

@@ -57,6 +57,7 @@ def report(rows: list[Row], budget: Budget, **changes: Any) -> PickReport:
         "energy_note": "guessed",
         "tariff": "0.246 EUR/kWh",
         "cost_s": 3.0,
+        "worth_s": 9.0,
         "measured": 5,
         "cached": 2,
         "group_name": "size",

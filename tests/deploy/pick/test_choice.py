@@ -71,7 +71,7 @@ def test_the_answer_says_who_won_why_and_what_was_missed() -> None:
     details = "\n".join(words.details)
     assert "why: the most accurate of those that keep p95 within 8 ms; 15.0 points ahead of poor at 160 px" in details
     assert "just missed: good at 640 px, fp32, onnxruntime, 1 thread, AP50 0.620" in details
-    assert "20% more budget would buy 7.0 points: good at 640 px" in details
+    assert "20 % more budget would buy 7.0 points: good at 640 px" in details
 
 
 def test_the_answer_of_an_empty_field_is_an_answer() -> None:

@@ -103,7 +103,7 @@ def test_what_is_beaten_in_time_and_accuracy_is_below_the_line() -> None:
 
 def test_one_candidate_alone_can_be_drawn() -> None:
     plot = lay_out(report([row(candidate(), 0.5, 3.0)], Budget()))
-    assert draw_plot(plot).shape == ((HEIGHT_PX + 34) * 2, WIDTH_PX * 2, 3)
+    assert draw_plot(plot).shape == (round((HEIGHT_PX + 34) * 1.5), round(WIDTH_PX * 1.5), 3)
 
 
 def test_the_run_folder_holds_winner_page_json_and_picture(tmp_path: Path) -> None:

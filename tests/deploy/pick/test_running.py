@@ -159,7 +159,7 @@ def test_no_candidate_is_an_error_that_says_why(data: Path, classifier_bundle: P
 
 
 def test_a_batch_is_for_classifiers_alone(data: Path, bundle: Path, cache: Path) -> None:
-    with pytest.raises(UsageError, match="--batch: detectors take one picture at a time"):
+    with pytest.raises(UsageError, match="--batch: faces go one picture at a time"):
         pick("faces", data, GENEROUS, field(bundle, batch=4), cache=cache)
 
 

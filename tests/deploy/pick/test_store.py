@@ -31,6 +31,18 @@ def test_a_value_comes_back_under_its_own_key_alone(tmp_path: Path) -> None:
     assert again.damaged == 0
 
 
+def test_what_measuring_took_stays_with_the_value_and_counts_once(tmp_path: Path) -> None:
+    first = Store(tmp_path)
+    first.write("answers", KEY, [1], 2.5)
+    first.write("visits", KEY, [1], 4.0)
+    first.write("visits", KEY, [1, 2], 3.0)
+    assert first.worth_s == 9.5
+    again = Store(tmp_path)
+    for _ in range(2):
+        again.read("visits", KEY, same)
+    assert again.worth_s == 7.0
+
+
 @pytest.mark.parametrize("how", ["cut", "flipped", "empty", "text"])
 def test_a_damaged_file_is_ignored_and_counted(how: str, tmp_path: Path) -> None:
     store = Store(tmp_path)

@@ -20,6 +20,8 @@ SMALLEST_SIDE_PX, LARGEST_SIDE_PX = 32, 16_384
 # Of a layout detector's own size: text and staves vanish below.
 LAYOUT_SHARES = (0.5, 0.75, 1.0)
 LAYOUT_MULTIPLE_PX = 32
+# Runtimes without the arithmetic of a precision.
+CANNOT = {"bf16": ("onnxruntime",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,9 @@ def grid(
     found = []
     for facts in models:
         sides = _sides(facts, longest_px, sizes)
-        ways = runtimes if facts.choice_of_runtime else ("onnxruntime",)
+        ways = [way for way in runtimes if way not in CANNOT.get(facts.precision, ())]
+        if not facts.choice_of_runtime:
+            ways = ["onnxruntime"]
         found += [Candidate(facts, side, way, count) for way, count, side in product(ways, threads, sides)]
     return tuple(found)
 

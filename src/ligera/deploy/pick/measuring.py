@@ -10,14 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ligera.deploy.bench_energy import Turns, look
 from ligera.deploy.noise import NoiseMeter
 from ligera.deploy.pick.candidates import Candidate
 from ligera.deploy.pick.environment import accuracy_software, device, software
@@ -25,7 +23,9 @@ from ligera.deploy.pick.evidence import Screening, Visit
 from ligera.deploy.pick.judging import SEED, Judge
 from ligera.deploy.pick.process import WorkerProcess
 from ligera.deploy.pick.store import Store
+from ligera.deploy.pick.turns import calibrate, take_turns
 from ligera.deploy.pick.worker import WARM_UP_CALLS, WorkerJob
+from ligera.errors import LigeraError
 from ligera.meter.sources import Sources, find_sources
 
 __all__ = ["ROUNDS", "SCREENED_CALLS", "TIMED_PICTURES", "VISITS", "Measurer"]
@@ -96,15 +96,14 @@ class Measurer:
         key = self._time_key(candidate) | {"calls": calls}
         known = self._known("screenings", key, Screening.from_dict)
         if known is not None and (not known.stopped or (limit_ms is not None and min(known.times_ms) > limit_ms)):
-            self.cached += 1
             return known
-        with _Spent(self):
+        with _Spent(self) as spent:
             worker = self._opened(candidate)
             noise = NoiseMeter(candidate.threads)
             noise.start()
-            _calibrate(noise, 3)
+            calibrate(noise, 3)
             answer = worker.ask("time", about=candidate.key(), **self._timing(candidate, rows, limit_ms))
-            _calibrate(noise, 3)
+            calibrate(noise, 3)
             noise.add_own(answer["cpu_s"])
             noise.stop()
         cpu_s = answer["cpu_s"] / answer["pictures"]
@@ -115,7 +114,7 @@ class Measurer:
             stopped=answer["stopped"],
             busy=bool(noise.reasons()),
         )
-        self._keep("screenings", key, screening.as_dict())
+        self._keep("screenings", key, screening.as_dict(), spent.took_s)
         return screening
 
     def look(self, candidate: Candidate, count: int, known: Mapping[int, Any] | None = None) -> dict[int, Any]:
@@ -130,11 +129,40 @@ class Measurer:
 
     def groups(self, candidate: Candidate) -> dict[str, float | None]:
         """Scores by group over all pictures, once ``candidate`` was asked about them all."""
+        key = self._look_key(candidate)
+        known = self._known("groups", key, dict)
+        if known is not None:
+            return known
         said: dict[int, Any] = {}
         for start, stop in self._parts(0, len(self.judge)):
             rows = self.order[start:stop]
             said |= zip(rows, self._said(candidate, rows), strict=True)
-        return self.judge.groups(said)
+        found = self.judge.groups(said)
+        # no measurement, but seconds of matching for each candidate
+        self._own.add(f"groups {key}")
+        self.store.write("groups", key, found)
+        return found
+
+    def layers(self, candidate: Candidate) -> dict[str, Any] | None:
+        """In which precision each layer of ``candidate`` really runs (``layer_audit``); ``None`` where nobody says."""
+        key = self._time_key(candidate)
+        known = self._known("layers", key, dict)
+        if known is not None:
+            return known or None
+        try:
+            with _Spent(self) as spent:
+                worker = self._opened(candidate)
+                found = worker.ask(
+                    "layers",
+                    about=candidate.key(),
+                    **_opening(candidate),
+                    row=self.timed_rows[len(self.timed_rows) // 2],
+                )
+        except LigeraError:
+            # other makers' detectors have no layers that could be told apart
+            found = {}
+        self._keep("layers", key, found, spent.took_s)
+        return found or None
 
     @property
     def steps(self) -> list[int]:
@@ -160,27 +188,28 @@ class Measurer:
 
         known = self._known("answers", key, parse)
         if known is not None:
-            self.cached += 1
             return known
-        with _Spent(self):
+        with _Spent(self) as spent:
             worker = self._opened(candidate)
             said = worker.ask("look", about=candidate.key(), rows=list(rows), max_side=candidate.max_side)["said"]
-        self._keep("answers", key, said)
+        self._keep("answers", key, said, spent.took_s)
         return said
 
     def visit(self, group: Sequence[Candidate]) -> dict[Candidate, list[Visit]]:
         """The visits of all of ``group``, each in fresh processes that take turns; noisy ones are repeated twice."""
         found = {candidate: self._visits(candidate) for candidate in group}
-        for candidate in group:
-            self.cached += len(found[candidate])
         tries = 0
         while waiting := [candidate for candidate in group if not _enough(found[candidate])]:
             tries += 1
             if tries > VISITS + MOST_REPEATED:
                 break
-            for candidate, visit in self.one_visit(waiting).items():
+            before_s = self.cost_s
+            fresh = self.one_visit(waiting)
+            share_s = (self.cost_s - before_s) / len(waiting)
+            for candidate, visit in fresh.items():
                 found[candidate].append(visit)
-                self._keep("visits", self._time_key(candidate), {"visits": [own.as_dict() for own in found[candidate]]})
+                visits = {"visits": [own.as_dict() for own in found[candidate]]}
+                self._keep("visits", self._time_key(candidate), visits, share_s)
         return {candidate: best_visits(visits) for candidate, visits in found.items()}
 
     def _visits(self, candidate: Candidate) -> list[Visit]:
@@ -199,45 +228,9 @@ class Measurer:
                 worker.ask("open", about=candidate.key(), **_opening(candidate))
                 worker.ask("time", about=candidate.key(), **self._timing(candidate, self.timed_rows[:1], None))
                 workers[candidate] = (worker, worker.since_start_ms())
-            return self._turns(workers)
-
-    def _turns(self, workers: dict[Candidate, tuple[WorkerProcess, float]]) -> dict[Candidate, Visit]:
-        sources = self._sources = self._sources or find_sources(())
-        turns = {candidate: Turns(on_card=False) for candidate in workers}
-        times: dict[Candidate, list[dict[str, Any]]] = {candidate: [] for candidate in workers}
-        noise = NoiseMeter(threads=max(candidate.threads for candidate in workers))
-        noise.start()
-        names = list(workers)
-        for number in range(ROUNDS):
-            first = number % len(names)
-            for candidate in names[first:] + names[:first]:
-                _calibrate(noise, 2)
-                before = look(sources)
-                answer = workers[candidate][0].ask(
-                    "time", about=candidate.key(), **self._timing(candidate, self.timed_rows, None)
-                )
-                after = look(sources)
-                turns[candidate].add(sources, before, after, cpu_s=answer["cpu_s"], detections=answer["pictures"])
-                noise.add_own(answer["cpu_s"])
-                times[candidate].append(answer)
-        noise.stop()
-        source = "measured" if sources.rapl.zones else "estimated"
-        note = "counters of whole devices" if sources.rapl.zones else sources.estimate.how
-        return {
-            candidate: Visit(
-                rounds_ms=tuple(tuple(part["times_ms"]) for part in times[candidate]),
-                network_ms=tuple(tuple(part["network_ms"]) for part in times[candidate]),
-                joules=tuple(turns[candidate].joules),
-                pictures=tuple(turns[candidate].detections),
-                energy_source=source,
-                energy_note=note,
-                started_ms=started_ms,
-                peak_mb=worker.ask("peak", about=candidate.key())["peak_mb"],
-                noise=noise.reasons(),
-                at=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-            for candidate, (worker, started_ms) in workers.items()
-        }
+            sources = self._sources = self._sources or find_sources(())
+            asked = {candidate: self._timing(candidate, self.timed_rows, None) for candidate in group}
+            return take_turns(workers, asked, sources, ROUNDS)
 
     def _timing(self, candidate: Candidate, rows: Sequence[int], limit_ms: float | None) -> dict[str, Any]:
         return {
@@ -290,32 +283,34 @@ class Measurer:
         }
 
     def _known(self, kind: str, key: dict[str, Any], parse: Callable[[Any], Value]) -> Value | None:
-        if self.again and f"{kind} {key}" not in self._own:
+        own = f"{kind} {key}" in self._own
+        if self.again and not own:
             return None
-        return self.store.read(kind, key, parse)
+        found = self.store.read(kind, key, parse)
+        self.cached += found is not None and not own
+        return found
 
-    def _keep(self, kind: str, key: dict[str, Any], value: Any) -> None:
+    def _keep(self, kind: str, key: dict[str, Any], value: Any, took_s: float) -> None:
         self.measured += 1
         self._own.add(f"{kind} {key}")
-        self.store.write(kind, key, value)
+        self.store.write(kind, key, value, took_s)
 
 
 class _Spent:
-    """Adds the wall time of its block to what measuring has cost."""
+    """Adds the wall time of its block, ``took_s``, to what measuring has cost."""
+
+    took_s = 0.0
 
     def __init__(self, measurer: Measurer) -> None:
         self._measurer = measurer
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _Spent:
         self._started = time.perf_counter()
+        return self
 
     def __exit__(self, *error: Any) -> None:
-        self._measurer.cost_s += time.perf_counter() - self._started
-
-
-def _calibrate(noise: NoiseMeter, times: int) -> None:
-    for _ in range(times):
-        noise.calibrate()
+        self.took_s = time.perf_counter() - self._started
+        self._measurer.cost_s += self.took_s
 
 
 def opened_as(candidate: Candidate) -> tuple[Any, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from html import escape
 
 from ligera.deploy.pick.page_style import SCRIPT, STYLE
-from ligera.deploy.pick.page_tables import candidates_table, dropped_table, groups_table, times_table
+from ligera.deploy.pick.page_tables import candidates_table, dropped_table, groups_table, layers_table, times_table
 from ligera.deploy.pick.plot import lay_out
 from ligera.deploy.pick.row import Row
 from ligera.deploy.pick.running import PickReport
 from ligera.deploy.pick.svg import COLOURS, svg_of
-from ligera.deploy.pick.words import command_for
+from ligera.deploy.pick.words import command_for, spent_words
 
 __all__ = ["page_of"]
 
@@ -28,11 +28,16 @@ def page_of(report: PickReport) -> str:
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>",
         _head(report),
         _picture(report),
-        _section("Measured in full", "Best first; a column's title sorts. " + _marks(report), candidates_table(report)),
+        _section(
+            "Measured in full",
+            _measured_words(report),
+            candidates_table(report),
+        ),
         _section("Times", _times_words(report), times_table(report)),
         _section(
             f"{report.metric} by {report.group_name}", "Of the candidates measured in full.", groups_table(report)
         ),
+        _section("Precision of each layer", _layers_words(report), layers_table(report)),
         _reproduce(report),
         _section("Measured no further", "What surely loses is dropped early; this is why.", dropped_table(report)),
         _surroundings(report),
@@ -69,8 +74,13 @@ def _head(report: PickReport) -> str:
         f'<header><p class="eyebrow">ligera pick</p><h1>{escape(heading)}</h1>'
         f"<p>{escape(how)}{'<br>' if how else ''}{data}</p>"
         f'<div class="tiles">{_tiles(report, winner)}</div>'
-        f'<ul class="reasons">{reasons}</ul>{warnings}{left_out}</header>'
+        f'<ul class="reasons">{reasons}</ul>{_use(report)}{warnings}{left_out}</header>'
     )
+
+
+def _use(report: PickReport) -> str:
+    winner = report.choice.winner
+    return "" if winner is None else f"<pre>{escape(command_for(report, winner))}</pre>"
 
 
 def _tiles(report: PickReport, winner: Row | None) -> str:
@@ -117,10 +127,10 @@ def _picture(report: PickReport) -> str:
     return _section("Accuracy against time", words, f'{svg_of(plot)}<div class="legend">{legend}</div>')
 
 
-def _marks(report: PickReport) -> str:
+def _measured_words(report: PickReport) -> str:
     estimated = any(row.costs.energy_j.source == "estimated" for row in report.rows if row.costs is not None)
     noisy = any(row.noise for row in report.rows)
-    said = []
+    said = ["Best first; a column's title sorts. Points lost are those that precision cost."]
     if estimated:
         said.append(f"Energy marked ~ is estimated ({report.energy_note}).")
     if noisy:
@@ -133,6 +143,16 @@ def _times_words(report: PickReport) -> str:
         "Median, 95th and 99th percentile of a call, from decoded picture to answer; dotted: promised, what a fresh "
         "process keeps in 19 of 20 cases."
     )
+
+
+def _layers_words(report: PickReport) -> str:
+    """``Of the winner's layers with weights 23 ran in int8 and 4 in fp32; 61 % of its time was spent in int8.``"""
+    audit = report.layers
+    if not audit:
+        return ""
+    counts = " and ".join(f"{count} in {precision}" for precision, count in audit["weighted"].items())
+    shares = ", ".join(f"{share:.0%} of its time in {precision}" for precision, share in audit["shares"].items())
+    return f"As the runtime itself tells. Of the winner's layers with weights {counts or 'none'} ran; {shares}."
 
 
 def _reproduce(report: PickReport) -> str:
@@ -157,7 +177,7 @@ def _surroundings(report: PickReport) -> str:
         "Accuracy": report.protocol,
         "Pictures": f"{report.pictures:,} labelled, {report.timed_pictures} of them timed, spread over their sizes",
         "Energy": f"{report.energy_note or 'unknown'}; {report.tariff}",
-        "Spent": f"{report.cost_s:.0f} s measuring; {report.cached} figures came from the cache",
+        "Spent": spent_words(report),
     }
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in facts.items())
     return f"<section><h2>How it was measured</h2><dl>{items}</dl></section>"

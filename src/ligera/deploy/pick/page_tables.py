@@ -9,9 +9,9 @@ from ligera.deploy.pick.row import Row
 from ligera.deploy.pick.running import PickReport
 from ligera.deploy.pick.svg import COLOURS
 
-__all__ = ["candidates_table", "dropped_table", "groups_table", "times_table"]
+__all__ = ["candidates_table", "dropped_table", "groups_table", "layers_table", "times_table"]
 
-MOST_DROPPED = 500
+MOST_DROPPED, MOST_LAYERS = 500, 1000
 UNNEEDED = "a more accurate one that fits was found first"
 
 
@@ -21,7 +21,7 @@ def candidates_table(report: PickReport) -> str:
     if not rows:
         return ""
     header = ("candidate", report.metric, f"p{report.budget.percentile:g} ms", "promised ms", "MB", "mJ/picture")
-    header += ("€/million", "peak MB", "start ms", "lost to precision")
+    header += ("€/million", "peak MB", "start ms", "points lost")
     body = "".join(_candidate(report, number, row) for number, row in rows)
     return _table(header, body, sortable=True)
 
@@ -58,6 +58,21 @@ def groups_table(report: PickReport) -> str:
         for number, row in rows
     )
     return _table(("candidate", *names), body)
+
+
+def layers_table(report: PickReport) -> str:
+    """What each layer of the winner computes with and takes, as executed."""
+    audit = report.layers
+    if not audit or not audit["layers"]:
+        return ""
+    body = "".join(
+        f'<tr><td class="words">{escape(str(layer["name"])[:120])}</td>'
+        f'<td class="words">{escape(str(layer["kind"]))}</td>'
+        f"<td>{escape(str(layer['precision']))}</td><td>{layer['time_ms']:.3f}</td></tr>"
+        for layer in audit["layers"][:MOST_LAYERS]
+    )
+    table = _table(("step", "kind", "precision", "ms"), body)
+    return f"<details><summary>{len(audit['layers']):,} steps</summary>{table}</details>"
 
 
 def dropped_table(report: PickReport) -> str:

@@ -12,7 +12,7 @@ __all__ = ["draw_plot"]
 
 # Drawn this much larger and shrunk, which smooths letters and lines.
 ENLARGED = 4
-SHOWN = 2
+SHOWN = 1.5
 LEGEND_PX = 34
 PALETTE = (
     *((37, 99, 235), (217, 90, 20), (5, 140, 100), (147, 60, 200)),
@@ -24,7 +24,7 @@ FLOOR_PX, EDGE_PX = HEIGHT_PX - BOTTOM_PX, WIDTH_PX - RIGHT_PX
 
 
 def draw_plot(plot: Plot) -> np.ndarray:
-    """The picture, twice the plot's size, with a legend of models below."""
+    """The picture, larger than the plot by half, with a legend of models below."""
     canvas = np.full(((HEIGHT_PX + LEGEND_PX) * ENLARGED, WIDTH_PX * ENLARGED, 3), PAPER, np.uint8)
     if plot.budget_x is not None:
         _box(canvas, (plot.budget_x, TOP_PX), (EDGE_PX, FLOOR_PX), OVER)
@@ -45,11 +45,12 @@ def draw_plot(plot: Plot) -> np.ndarray:
         if mark.label:
             near_edge = mark.x > EDGE_PX - 170
             place = (mark.x - 13 if near_edge else mark.x + 13, mark.y - 9)
-            _text(canvas, mark.label, place, INK, "end" if near_edge else "start", bold=mark.role == "winner")
+            anchor, bold = "end" if near_edge else "start", mark.role == "winner"
+            _text(canvas, mark.label, place, INK, anchor, bold=bold, halo_behind=True)
     _text(canvas, plot.x_title, ((LEFT_PX + EDGE_PX) / 2, HEIGHT_PX - 10), INK, "middle")
     _text(canvas, plot.y_title, (LEFT_PX - 10, TOP_PX - 9), INK, "end")
     _legend(canvas, plot)
-    size = (WIDTH_PX * SHOWN, (HEIGHT_PX + LEGEND_PX) * SHOWN)
+    size = (round(WIDTH_PX * SHOWN), round((HEIGHT_PX + LEGEND_PX) * SHOWN))
     return cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
 
 
@@ -112,11 +113,15 @@ def _text(
     anchor: str,
     *,
     bold: bool = False,
+    halo_behind: bool = False,
 ) -> float:
     """Writes ``text`` (letters that OpenCV has not as ``?``); returns its width in px."""
     shown = text.encode("ascii", "replace").decode()
     scale, weight = 0.42 * ENLARGED, round((1.6 if bold else 1.0) * ENLARGED)
     width = cv2.getTextSize(shown, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)[0][0] / ENLARGED
     x = place[0] - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
-    cv2.putText(canvas, shown, _scaled((x, place[1])), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, weight, cv2.LINE_AA)
+    at, halo = _scaled((x, place[1])), weight + round(3 * ENLARGED)
+    # readable also across marks and lines
+    for ink, thickness in ((PAPER, halo), (colour, weight)) if halo_behind else ((colour, weight),):
+        cv2.putText(canvas, shown, at, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thickness, cv2.LINE_AA)
     return width

@@ -135,15 +135,21 @@ class _Race:
             return
         for budget in dict.fromkeys((self.budget, self.wider)):
             self._walk(budget)
-            while not any(standing.fits(budget) for standing in self.alive) and self._revive():
+            timed = -1
+            # each pass times something new or is the last
+            while timed < self._timed() and not any(s.fits(budget) for s in self.alive) and self._revive(budget):
+                timed = self._timed()
                 self.halve()
                 self._walk(budget)
         if not any(standing.visits for standing in self.standings):
             self._visit_nearest()
 
-    def _revive(self) -> bool:
-        """Bring back what lost to one that does not fit after all; whether there is any."""
-        back = [s for s in self.standings if s.lost_to is not None and not s.lost_to.likely_fits(self.wider)]
+    def _timed(self) -> int:
+        return sum(bool(standing.visits) for standing in self.standings)
+
+    def _revive(self, budget: Budget) -> bool:
+        """Bring back what lost to one that does not keep ``budget`` after all; whether there is any."""
+        back = [s for s in self.standings if s.lost_to is not None and not s.lost_to.likely_fits(budget)]
         for standing in back:
             standing.dropped, standing.lost_to = "", None
         return bool(back)

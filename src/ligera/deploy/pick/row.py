@@ -20,8 +20,8 @@ PICTURES = 1e6
 class Row:
     """``costs`` is ``None`` for a candidate that was not visited, ``accuracy`` ``None`` for one never asked.
 
-    ``dropped`` says why it was measured no further. ``rough_ms`` is the median of a few runs. ``noise`` says why times
-    must not be quoted.
+    ``dropped`` says why it was measured no further. ``rough_ms`` is the percentile asked for, of a few runs. ``noise``
+    says why times must not be quoted.
     """
 
     candidate: Candidate

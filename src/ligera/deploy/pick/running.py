@@ -24,9 +24,10 @@ from ligera.deploy.pick.measuring import Measurer
 from ligera.deploy.pick.probing import expect_some, probe
 from ligera.deploy.pick.race import race
 from ligera.deploy.pick.row import Row
+from ligera.deploy.pick.searched import Searched
 from ligera.deploy.pick.standing import Standing
 from ligera.deploy.pick.store import Store, pick_folder
-from ligera.deploy.pick.variants import make_variants
+from ligera.deploy.pick.variants import Settings, make_variants
 from ligera.deploy.pick.words import Words, command_for, mark_of, pick_command, words_of
 from ligera.deploy.runtimes import RUNTIMES
 from ligera.deploy.runtimes.threads import MOST_THREADS, default_threads
@@ -36,6 +37,7 @@ from ligera.meter.tariff import Tariff
 __all__ = ["Field", "PickReport", "pick"]
 
 MOST_BATCH = 256
+NO_CONVERSIONS = Settings()
 Note = Callable[[str], None]
 
 
@@ -43,8 +45,8 @@ Note = Callable[[str], None]
 class Field:
     """What competes and how it is run; empty tuples stand for what fits the data and this machine.
 
-    ``models`` are files, ``KIND:FILE`` or built-in names; ``builtin`` adds all built-in ones of the task. ``calibrate``
-    is a folder of pictures from which int8 versions are made. ``protocol`` is one of faces only.
+    ``models`` are files, ``KIND:FILE`` or built-in names; ``builtin`` adds all built-in ones of the task.
+    ``conversions`` are other precisions to make of bundles. ``protocol`` is one of faces only.
     """
 
     models: tuple[str, ...] = ()
@@ -53,7 +55,7 @@ class Field:
     runtimes: tuple[str, ...] = ()
     threads: tuple[int, ...] = ()
     batch: int = 1
-    calibrate: Path | None = None
+    conversions: Settings = NO_CONVERSIONS
     protocol: str | None = None
 
     def __post_init__(self) -> None:
@@ -70,7 +72,8 @@ class Field:
 @dataclass(frozen=True, slots=True)
 class PickReport:
     """The answer with all that it stands on. ``left_out`` says of models why they could not compete, ``warnings`` what
-    its reader should know; ``cost_s`` was spent measuring, the rest came from the cache."""
+    its reader should know; ``cost_s`` was spent measuring now, ``worth_s`` in all, with what came from the cache.
+    ``searched`` is what an architecture search added to the candidates, ``layers`` how those of the winner ran."""
 
     task: str
     data: str
@@ -88,9 +91,12 @@ class PickReport:
     energy_note: str
     tariff: str
     cost_s: float
+    worth_s: float
     measured: int
     cached: int
     group_name: str
+    searched: Searched | None = None
+    layers: dict[str, Any] | None = None
 
     def words(self) -> Words:
         """The answer in sentences."""
@@ -129,8 +135,11 @@ class PickReport:
             "energy": self.energy_note,
             "tariff": self.tariff,
             "cost_s": self.cost_s,
+            "worth_s": self.worth_s,
             "measured": self.measured,
             "cached": self.cached,
+            "layers": self.layers,
+            "searched": None if self.searched is None else self.searched.as_dict(),
         }
 
     def _dict_of(self, row: Row | None) -> dict[str, Any] | None:
@@ -147,26 +156,29 @@ def pick(
     cache: Path | None = None,
     again: bool = False,
     exhaustive: bool = False,
+    searched: Searched | None = None,
     note: Note = lambda text: None,
 ) -> PickReport:
     """The most accurate of the candidates that keeps ``budget`` on this device.
 
     ``tariff`` prices energy (EUR/kWh or a file). ``again`` measures anew what the cache holds; ``exhaustive`` measures
-    every candidate in full. Raises ``UsageError`` for a task, budget or candidate that makes no sense, ``DataError``
-    for data that cannot be read or has no labels. Models that cannot be run are left out and named in the report.
+    every candidate in full. ``searched`` adds what a search found to the candidates. Raises ``UsageError`` for a task,
+    budget or candidate that makes no sense, ``DataError`` for data that cannot be read or has no labels. Models that
+    cannot be run are left out and named in the report.
     """
     field = field or Field()
     task = task_of(task_name)
     prices = Tariff.flat() if tariff is None else Tariff.read(tariff)
-    if field.batch > 1 and task != "classify":
-        raise UsageError("--batch: detectors take one picture at a time; leave it out")
+    if field.batch > 1 and task_name != "classify":
+        raise UsageError(f"--batch: {task_name} go one picture at a time; leave it out")
     note("reading the data")
     judge = open_judge(task_name, data, field.protocol)
     note("opening the models")
-    models, left_out = probe(task_name, task, field.models, field.builtin)
+    found = () if searched is None else (searched.model,)
+    models, left_out = probe(task_name, task, (*field.models, *found), field.builtin)
     expect_some(models, left_out, task_name)
     store = Store(cache or pick_folder())
-    models += make_variants(models, field.calibrate, data, store.folder, left_out, note)
+    models += make_variants(models, field.conversions, data, store.folder, left_out, note)
     candidates = _candidates(models, judge, field)
     with Measurer(
         task_name, data, judge, store, protocol=field.protocol, batch=field.batch, again=again, note=note
@@ -175,6 +187,8 @@ def pick(
         note("putting the answer together")
         price = float(np.mean(prices.prices))
         rows = tuple(_row(standing, measurer, budget, price) for standing in standings)
+        choice = choose(rows, budget)
+        layers = None if choice.winner is None else measurer.layers(choice.winner.candidate)
         return PickReport(
             task=task_name,
             data=str(data),
@@ -185,16 +199,19 @@ def pick(
             pictures=len(judge),
             timed_pictures=len(measurer.timed_rows),
             rows=rows,
-            choice=choose(rows, budget),
+            choice=choice,
             left_out=left_out,
             warnings=_warnings(rows, store, len(judge)),
             environment=described(tuple(dict.fromkeys(row.candidate.runtime for row in rows))),
             energy_note=next((row.costs.energy_j.note for row in rows if row.costs is not None), ""),
             tariff=f"{price:g} EUR/kWh" if prices.is_flat else f"{price:.3g} EUR/kWh, the mean of {prices}",
             cost_s=measurer.cost_s,
+            worth_s=store.worth_s,
             measured=measurer.measured,
             cached=measurer.cached,
             group_name=judge.group_name,
+            searched=searched,
+            layers=layers,
         )
 
 
@@ -220,7 +237,7 @@ def _row(standing: Standing, measurer: Measurer, budget: Budget, eur_per_kwh: fl
         metric=measurer.judge.metric,
         accuracy=accuracy,
         costs=standing.costs(budget.percentile),
-        rough_ms=None if standing.screening is None else float(np.median(standing.screening.times_ms)),
+        rough_ms=_rough_ms(standing, budget),
         groups=measurer.groups(standing.candidate) if visits else {},
         peak_mb=max((visit.peak_mb for visit in visits if visit.peak_mb is not None), default=None),
         cold_start_ms=float(np.median([visit.started_ms for visit in visits])) if visits else None,
@@ -231,13 +248,21 @@ def _row(standing: Standing, measurer: Measurer, budget: Budget, eur_per_kwh: fl
     )
 
 
+def _rough_ms(standing: Standing, budget: Budget) -> float | None:
+    """The percentile that the budget bounds, so that it can stand in one picture with those measured in full."""
+    if standing.screening is None:
+        return None
+    return float(np.quantile(standing.screening.times_ms, budget.percentile / 100))
+
+
 def _warnings(rows: Sequence[Row], store: Store, pictures: int) -> tuple[str, ...]:
     found = []
     noisy = [row for row in rows if row.noise]
+    timed = sum(row.costs is not None for row in rows)
     if noisy:
         found.append(
-            f"the machine was busy while {len(noisy)} of the candidates were timed ({noisy[0].noise[0]}); their times "
-            "are marked ~ and are no promise: measure again on a quiet machine with --again"
+            f"the machine was busy while {len(noisy)} of {timed} candidates were timed ({noisy[0].noise[0]}); times "
+            "marked ~ are no promise: measure again on a quiet machine with --again"
         )
     if pictures < FEW_PICTURES:
         found.append(f"{pictures} labelled pictures are few: the intervals of the accuracies are wide")

@@ -79,7 +79,7 @@ class Standing:
         """
         if self.redrawn is None or other.redrawn is None or len(self.said) != len(other.said):
             return False
-        if not self._cheaper_in_all_else(other, budget):
+        if not self._cheaper_in_all_else(other, budget) or (other.visits and not other.fits(budget.relaxed())):
             return False
         # without any limit the answer is the whole front, so that only what is beaten in both is left out
         compared = (self.redrawn, other.redrawn, len(self.said), pictures)

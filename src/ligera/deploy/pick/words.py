@@ -13,7 +13,7 @@ from ligera.deploy.pick.row import Row
 if TYPE_CHECKING:
     from ligera.deploy.pick.running import PickReport
 
-__all__ = ["Words", "command_for", "mark_of", "pick_command", "words_of"]
+__all__ = ["Words", "command_for", "mark_of", "pick_command", "spent_words", "words_of"]
 
 UNITS: Mapping[str, str] = {
     "max_ms": "{:.1f} ms",
@@ -21,6 +21,8 @@ UNITS: Mapping[str, str] = {
     "max_joule": "{:.3g} J",
     "max_drop": "{:.2f} points",
 }
+# How a model of each task is used, where it is not ``detect``.
+VERBS: Mapping[str, str] = {"classify": "classify PICTURE", "people": "watch 0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def words_of(report: PickReport) -> Words:
         answer = f"{choice.winner.candidate.key()}: {_accuracy(choice.winner)}, {_time(choice.winner, report.budget)}"
         details = [*_why(report, choice.winner), *(_missed(row, report.budget, "just missed") for row in choice.missed)]
         details += [_relaxed(report), *_thrifty(report)]
+    if report.searched is not None:
+        details.append(report.searched.words())
     return Words(answer, tuple(details), _footing(report))
 
 
@@ -56,13 +60,12 @@ def mark_of(report: PickReport, row: Row) -> str:
     return "!" if row.costs is not None and row.costs.broken(report.budget) else ""
 
 
-def command_for(report: PickReport, row: Row) -> str:
-    """The command that runs the row's model as it was measured."""
-    facts, verb = row.candidate.facts, "classify" if report.task == "classify" else "detect"
+def command_for(report: PickReport, row: Row, model: str | None = None) -> str:
+    """The command that runs the row's model, or the same as the file ``model``, as it was measured."""
+    facts, verb = row.candidate.facts, VERBS.get(report.task, "detect PICTURE")
     size = "" if row.candidate.max_side is None else f" --max-side {row.candidate.max_side}"
     runtime = f" --runtime {row.candidate.runtime}" if facts.choice_of_runtime else ""
-    model = shlex.quote(facts.model)
-    return f"ligera {verb} PICTURE --model {model}{size}{runtime} --threads {row.candidate.threads}"
+    return f"ligera {verb} --model {shlex.quote(model or facts.model)}{size}{runtime} --threads {row.candidate.threads}"
 
 
 def pick_command(report: PickReport) -> str:
@@ -79,12 +82,17 @@ def pick_command(report: PickReport) -> str:
         ("--size", field.sizes),
         ("--runtime", field.runtimes),
         ("--threads", field.threads),
+        ("--precision", field.conversions.precisions),
+        ("--calibration", field.conversions.methods),
     )
     options += [f"{flag} {shlex.quote(str(value))}" for flag, values in lists for value in values]
     options += [] if field.builtin else ["--no-builtin"]
     options += [f"--batch {field.batch}"] if field.batch > 1 else []
-    options += [] if field.calibrate is None else [f"--calibrate {shlex.quote(str(field.calibrate))}"]
+    pictures = field.conversions.calibrate
+    options += [] if pictures is None else [f"--calibrate {shlex.quote(str(pictures))}"]
     options += [] if field.protocol is None else [f"--protocol {field.protocol}"]
+    found = report.searched
+    options += [] if found is None else [f"--include-search {found.asked_s:g}s --train {shlex.quote(found.train)}"]
     return " ".join(["ligera pick", report.task, "--data", shlex.quote(report.data), *options])
 
 
@@ -126,20 +134,30 @@ def _relaxed(report: PickReport) -> str:
     if report.budget.is_open:
         return "no limit was given: this is the most accurate there is"
     if relaxed is None:
-        return f"{RELAXED_SHARE:.0%} more budget would buy nothing more accurate"
+        return f"{100 * RELAXED_SHARE:.0f} % more budget would buy nothing more accurate"
     gain = 100 * (relaxed.accuracy.value - winner.accuracy.value)
-    return (
-        f"{RELAXED_SHARE:.0%} more budget would buy {gain:.1f} points: {relaxed.candidate.key()}, {_accuracy(relaxed)}"
-    )
+    who = f"{relaxed.candidate.key()}, {_accuracy(relaxed)}"
+    return f"{100 * RELAXED_SHARE:.0f} % more budget would buy {gain:.1f} points: {who}"
 
 
 def _thrifty(report: PickReport) -> list[str]:
     thrifty, winner = report.choice.thrifty, report.choice.winner
     if thrifty is None:
         return []
-    share = thrifty.costs.promised_ms / winner.costs.promised_ms
+    share = 100 * thrifty.costs.promised_ms / winner.costs.promised_ms
     behind = 100 * (winner.accuracy.value - thrifty.accuracy.value)
-    return [f"worth a look: {thrifty.candidate.key()} takes {share:.0%} of that time and is {behind:.1f} points behind"]
+    how = f"takes {share:.0f} % of that time and is {behind:.1f} points behind"
+    return [f"worth a look: {thrifty.candidate.key()} {how}"]
+
+
+def spent_words(report: PickReport) -> str:
+    """What measuring took, now and before."""
+    if not report.cached:
+        return f"{report.cost_s:.0f} s of measuring"
+    spent = f"{report.cost_s:.0f} s of measuring" if report.measured else "nothing was measured anew"
+    earlier_s = max(0.0, report.worth_s - report.cost_s)
+    figures = f"{report.cached} figure{'s' if report.cached > 1 else ''}"
+    return f"{spent}; {figures} from the cache, which had taken {earlier_s:.0f} s"
 
 
 def _footing(report: PickReport) -> tuple[str, ...]:
@@ -154,6 +172,5 @@ def _footing(report: PickReport) -> tuple[str, ...]:
     ]
     if report.energy_note:
         lines.append(f"energy: {report.energy_note}; {report.tariff}")
-    spent = f"{report.cost_s:.0f} s of measuring" if report.measured else "nothing was measured anew"
-    lines.append(f"{spent}; {report.cached} figures came from the cache" if report.cached else spent)
+    lines.append(spent_words(report))
     return tuple(lines)

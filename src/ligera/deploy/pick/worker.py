@@ -1,8 +1,8 @@
 """The measured process of ``pick``: holds one model at a time, asks it about labelled pictures, and times it.
 
 Run as ``python -m ligera.deploy.pick.worker JSON`` with the fields of :class:`WorkerJob`. Reads commands from standard
-input and answers each with one line of JSON on standard output: ``open``, ``look``, ``time``, ``peak``, ``close``. A
-trouble is ``{"error": ..., "exit_code": ..., "of_data": ...}``, after which it goes on.
+input and answers each with one line of JSON on standard output: ``open``, ``look``, ``time``, ``layers``, ``peak``,
+``close``. A trouble is ``{"error": ..., "exit_code": ..., "of_data": ...}``, after which it goes on.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class _Desk:
     def __init__(self, job: WorkerJob) -> None:
         from ligera.deploy.pick.judging import open_judge
 
+        self._task = job.task
         self._judge = None if job.data is None else open_judge(job.task, Path(job.data), job.protocol)
         self._model: Any = None
         self._stopwatch: Any = None
@@ -55,6 +56,10 @@ class _Desk:
         self.close()
         cv2.setNumThreads(threads)
         self._model = load_model(model, threads=threads, runtime=runtime)
+        if self._task == "people":
+            from ligera.deploy.pick.judging.people import recognising
+
+            self._model = recognising(self._model, model, threads)
         facts = facts_of(self._model)
         holder = getattr(self._model, "engine", self._model)
         if holder.runtime is not None:
@@ -74,6 +79,11 @@ class _Desk:
         return timed_calls(
             self._model, self._stopwatch, pictures, max_side=max_side, batch=batch, limit_ms=limit_ms, warm_up=warm_up
         )
+
+    def layers(self, model: str, runtime: str, threads: int, row: int) -> dict[str, Any]:
+        from ligera.deploy.layer_audit import audit_layers
+
+        return audit_layers(model, self._judge.picture(row).pixels, runtime=runtime, threads=threads).as_dict()
 
     def peak(self) -> dict[str, Any]:
         from ligera.meter.processes import ProcessTree

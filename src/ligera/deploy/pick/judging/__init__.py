@@ -21,7 +21,12 @@ from ligera.records import Picture
 __all__ = ["TASKS", "Judge", "Say", "open_judge", "redraws", "task_of"]
 
 Say = Any
-TASKS: Mapping[str, str] = {"faces": "detect-faces", "classify": "classify", "pages": "detect-regions"}
+TASKS: Mapping[str, str] = {
+    "faces": "detect-faces",
+    "people": "classify",
+    "classify": "classify",
+    "pages": "detect-regions",
+}
 SEED = 20_240_607
 
 
@@ -72,6 +77,10 @@ def open_judge(name: str, data: Path, protocol: str | None = None) -> Judge:
         return open_faces(data, protocol)
     if protocol is not None:
         raise UsageError(f"--protocol: is for faces (ap50, widerface); {name} has one protocol only, leave it out")
+    if name == "people":
+        from ligera.deploy.pick.judging.people import PeopleJudge
+
+        return PeopleJudge(data)
     if task == "classify":
         from ligera.deploy.pick.judging.classes import ClassJudge
 

@@ -14,7 +14,7 @@ from ligera.deploy.pick.judging import redraws
 from ligera.errors import DataError, ModelError
 from ligera.records import Picture
 
-__all__ = ["ClassJudge"]
+__all__ = ["ClassJudge", "digest_of"]
 
 ROUNDS = 400
 MOST_GROUPS = 12
@@ -34,7 +34,7 @@ class ClassJudge:
         if not len(self._set.labels):
             raise DataError(f"{data}: holds no labelled pictures; a classifier's accuracy cannot be told from it")
         self.protocol = f"accuracy of the best label; {self._set.part}one picture at a time"
-        self.sha256 = f"accuracy-{_digest(data)}"
+        self.sha256 = f"accuracy-{digest_of(data)}"
         self.areas_px = np.ones(len(self._set.labels))
 
     def __len__(self) -> int:
@@ -70,7 +70,7 @@ class ClassJudge:
         }
 
 
-def _digest(data: Path) -> str:
+def digest_of(data: Path) -> str:
     """One digest of all files at ``data``, by their paths there."""
     files = sorted(path for path in data.rglob("*") if path.is_file()) if data.is_dir() else [data]
     digest = hashlib.sha256()
