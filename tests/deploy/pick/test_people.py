@@ -87,7 +87,7 @@ def test_a_bundle_of_other_persons_is_not_judged(known: Path, people: Path, tmp_
 
     write_photos(tmp_path / "bob", "upright", 1, 0)
     write_photos(tmp_path / "others", "lying", 1, 0)
-    model = recognising(load_model(known, threads=1), str(known), 1)
+    model = recognising(load_model(known, threads=1), str(known))
     with pytest.raises(ModelError, match="its persons are not those of the data"):
         open_judge("people", tmp_path).look(model, [0], None)
     model.close()

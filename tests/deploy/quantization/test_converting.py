@@ -192,7 +192,7 @@ def test_what_a_recogniser_says_of_faces_is_carried_over(tmp_path: Path) -> None
     entry = model.metadata_props.add()
     entry.key, entry.value = "ligera.face", '{"detector": "face", "margin": 1.3}'
     whole.write_bytes(model.SerializeToString())
-    write_plain(tmp_path / "photos" / "a.png", COLOURS[0])
+    write_plain(tmp_path / "photos" / "a.png", "red")
     convert(whole, small, ConversionPlan("int8", calibrate=tmp_path / "photos"))
     metadata = OnnxRuntime(small, threads=1).metadata
     assert metadata["ligera.face"] == entry.value and '"precision": "int8"' in metadata["ligera"]

@@ -59,7 +59,7 @@ class _Desk:
         if self._task == "people":
             from ligera.deploy.pick.judging.people import recognising
 
-            self._model = recognising(self._model, model, threads)
+            self._model = recognising(self._model, model)
         facts = facts_of(self._model)
         holder = getattr(self._model, "engine", self._model)
         if holder.runtime is not None:

@@ -19,7 +19,6 @@ from ligera.data.headers import read_header
 from ligera.data.pictures import read_picture, walk_pictures
 from ligera.deploy.classifier import Classifier
 from ligera.deploy.enrolling.photos import UNKNOWN
-from ligera.deploy.enrolling.squares import FaceSquares, squares_from_metadata
 from ligera.deploy.pick.judging import redraws
 from ligera.deploy.pick.judging.classes import digest_of
 from ligera.errors import DataError, ModelError
@@ -32,11 +31,10 @@ ROUNDS = 400
 
 
 class PeopleModel:
-    """A bundle of ``ligera enroll`` with what squares its faces; ``engine`` is its network, as of any model."""
+    """A bundle of ``ligera enroll``; ``engine`` is its network, as of any model."""
 
-    def __init__(self, classifier: Classifier, squares: FaceSquares) -> None:
+    def __init__(self, classifier: Classifier) -> None:
         self.engine = classifier
-        self.squares = squares
 
     @property
     def name(self) -> str:
@@ -48,26 +46,22 @@ class PeopleModel:
 
     def detect(self, pixels: np.ndarray, *, max_side: int | None = None) -> str:
         """Whose the main face of ``pixels`` is, ``unknown`` for a stranger's or where none is found."""
-        square = self.squares.cut(pixels)
-        return UNKNOWN if square is None else self.engine.classify(square).label
+        return self.engine.classify(pixels).label
 
     def close(self) -> None:
         self.engine.close()
-        self.squares.close()
 
 
-def recognising(model: Any, file: str, threads: int) -> Any:
+def recognising(model: Any, file: str) -> Any:
     """A loaded classifier as a :class:`PeopleModel`; what is no classifier as it is.
 
     Raises ``ModelError`` for a classifier that knows no faces.
     """
     if not isinstance(model, Classifier):
         return model
-    side_px = (model.card.preprocess.fixed or (0, 0))[0]
-    squares = squares_from_metadata(model.runtime.metadata, file, side_px, threads=threads)
-    if squares is None:
+    if not model.finds_faces:
         raise ModelError(f"{file}: is a classifier that knows no faces; make one with `ligera enroll`")
-    return PeopleModel(model, squares)
+    return PeopleModel(model)
 
 
 class PeopleJudge:
