@@ -65,6 +65,11 @@ class Mark:
     leads: bool = False
     label: str = ""
 
+    @property
+    def label_side(self) -> tuple[float, str]:
+        """How many px beside the mark its label ends or starts: left above what leads, nothing else can be."""
+        return (-13.0, "end") if self.x > LEFT_PX + LABEL_PX[0] else (13.0, "start")
+
 
 @dataclass(frozen=True, slots=True)
 class Plot:

@@ -43,9 +43,8 @@ def draw_plot(plot: Plot) -> np.ndarray:
         _draw_mark(canvas, mark)
     for mark in plot.marks:
         if mark.label:
-            near_edge = mark.x > EDGE_PX - 170
-            place = (mark.x - 13 if near_edge else mark.x + 13, mark.y - 9)
-            anchor, bold = "end" if near_edge else "start", mark.role == "winner"
+            side, anchor = mark.label_side
+            place, bold = (mark.x + side, mark.y - 9), mark.role == "winner"
             _text(canvas, mark.label, place, INK, anchor, bold=bold, halo_behind=True)
     _text(canvas, plot.x_title, ((LEFT_PX + EDGE_PX) / 2, HEIGHT_PX - 10), INK, "middle")
     _text(canvas, plot.y_title, (LEFT_PX - 10, TOP_PX - 9), INK, "end")

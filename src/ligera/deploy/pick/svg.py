@@ -83,9 +83,8 @@ def _mark(mark: Mark) -> str:
 
 
 def _label(mark: Mark) -> str:
-    near_edge = mark.x > EDGE_PX - 170
-    anchor, x = ("end", mark.x - 13) if near_edge else ("start", mark.x + 13)
+    side, anchor = mark.label_side
     return (
-        f'<text class="label {mark.role}" x="{x:.1f}" y="{mark.y - 9:.1f}" text-anchor="{anchor}">'
+        f'<text class="label {mark.role}" x="{mark.x + side:.1f}" y="{mark.y - 9:.1f}" text-anchor="{anchor}">'
         f"{escape(mark.label)}</text>"
     )

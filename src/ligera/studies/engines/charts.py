@@ -46,7 +46,7 @@ def _gain(entry: Entry, entries: Sequence[Entry]) -> float | None:
 
 
 def _draw(entries: Sequence[Entry], title: str, value: Value, path: Path) -> Path:
-    """Models side by side, in each a bar for every engine; what is unknown has none."""
+    """Models side by side, in each a bar for every engine; what is unknown says so."""
     models = list(dict.fromkeys(entry.contender.model for entry in entries))
     engines = list(dict.fromkeys(entry.contender.engine for entry in entries))
     figure = Figure(figsize=(9, 4.5), layout="constrained")
@@ -56,13 +56,17 @@ def _draw(entries: Sequence[Entry], title: str, value: Value, path: Path) -> Pat
         for entry in own:
             height = value(entry, entries)
             place = engines.index(entry.contender.engine)
+            bar = panel.bar(place, height or 0, color=f"C{place}")
             if height is not None:
-                bar = panel.bar(place, height, color=f"C{place}")
                 panel.bar_label(bar, fmt="%.3g", fontsize=7)
+            else:
+                across = panel.get_xaxis_transform()
+                panel.text(place, 0.02, "unknown", rotation=90, transform=across, ha="center", va="bottom", fontsize=7)
         panel.set_title(model, fontsize=10)
         names = [f"{engine.runtime}\n{engine.precision}" for engine in engines]
         panel.set_xticks(range(len(engines)), names, rotation=60, fontsize=7)
         panel.margins(y=0.15)
+        panel.set_ylim(bottom=0)
         panel.grid(axis="y", alpha=0.3)
     panels[0].set_ylabel(title)
     write_whole(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
