@@ -42,6 +42,17 @@ def begin(data: Path, out: Path, settings: object, engine: tuple[str, int]) -> i
     return child
 
 
+def await_work(child: int, out: Path, before: int) -> None:
+    """Until the run writes down more than ``before`` bytes of progress, or is over."""
+    while progress(out) <= before and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(0.001)
+
+
+def progress(out: Path) -> int:
+    file = out / "progress.jsonl"
+    return file.stat().st_size if file.is_file() else 0
+
+
 def reached(out: Path) -> str:
     """What a killed run was at, from what it left behind."""
     if not (out / "progress.jsonl").is_file():
@@ -66,8 +77,14 @@ def main() -> None:
     chance, ends, interrupted = random.Random(seed), [], []
     while len(interrupted) < kills:
         (engine,) = chance.choices(list(ENGINES), list(ENGINES.values()))
+        before = progress(out)
         child = begin(data, out, settings, engine)
-        time.sleep(chance.uniform(0, 0.8 * durations[engine]))
+        # every other one in the midst of its work, however long it takes to start
+        if len(interrupted) % 2:
+            await_work(child, out, before)
+            time.sleep(chance.uniform(0, 0.3 * durations[engine]))
+        else:
+            time.sleep(chance.uniform(0, 0.8 * durations[engine]))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
