@@ -15,6 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 # A module may import its own room and those of earlier ranks; rooms of one rank are strangers.
 RANKS = (
     {"records", "boxes", "errors", "files"},
+    {"typed_yaml"},
     {"data", "models", "metrics", "meter"},
     {"train"},
     {"deploy"},

@@ -11,9 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from ligera.errors import DataError
+from ligera.typed_yaml import Frozen
 
 __all__ = ["FILE_NAME", "CostFile", "Energy", "GpuUse", "Leg", "Machine", "PhaseUse", "cost_path", "ranks", "read_file"]
 
@@ -32,11 +33,7 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 Moment = Annotated[AwareDatetime, AfterValidator(_plausible)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Machine(_Frozen):
+class Machine(Frozen):
     """Where a leg ran."""
 
     host: str
@@ -44,7 +41,7 @@ class Machine(_Frozen):
     threads: Count
 
 
-class PhaseUse(_Frozen):
+class PhaseUse(Frozen):
     """One named part of a leg, whatever ran within it under a name of its own left out."""
 
     times: Count
@@ -52,7 +49,7 @@ class PhaseUse(_Frozen):
     cpu_s: Amount
 
 
-class Energy(_Frozen):
+class Energy(Frozen):
     """Joules of one device, known in one way. ``shared``: the whole device's, the same for every process beside it.
 
     ``joules`` is ``None`` where nothing is known; ``covered_s`` is how much of the leg the joules are of.
@@ -71,7 +68,7 @@ class Energy(_Frozen):
     note: str
 
 
-class GpuUse(_Frozen):
+class GpuUse(Frozen):
     """Memory that anyone held on a card (MB) and the share of time it was busy, means over ``seen_s``."""
 
     device: str
@@ -83,7 +80,7 @@ class GpuUse(_Frozen):
     n: Count
 
 
-class Leg(_Frozen):
+class Leg(Frozen):
     """What one process used from its start to ``last``; ``state`` is still "running" where it was killed."""
 
     started: Moment
@@ -102,7 +99,7 @@ class Leg(_Frozen):
     notes: tuple[str, ...]
 
 
-class CostFile(_Frozen):
+class CostFile(Frozen):
     """One process's legs; ``rank`` is its number under torchrun."""
 
     version: Literal[1] = 1

@@ -20,8 +20,8 @@ from pydantic import Field, ValidationError
 from ligera.errors import DataError
 from ligera.files import write_whole
 from ligera.search.entry import Entry, Frame
-from ligera.search.menu import Frozen
 from ligera.search.space import Space
+from ligera.typed_yaml import Frozen
 
 __all__ = ["ArchiveCard", "BlocksArchive", "CardRow", "Graphs", "open_archive", "write_archive"]
 

@@ -17,7 +17,7 @@ from ligera.search.architecture import Architecture
 from ligera.search.entry import Entry
 from ligera.search.space import Space
 from ligera.search.table import LatencyTable
-from ligera.train.recipe import Frozen
+from ligera.typed_yaml import Frozen
 
 __all__ = ["Choice", "Costs", "Target", "make_costs", "slot_entries"]
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ligera.errors import ModelError, nearest
 from ligera.models.names import parse
 from ligera.models.names import space as every_block
 from ligera.models.specs import Activation
 from ligera.search.architecture import LETTERS
+from ligera.typed_yaml import Frozen
 
-__all__ = ["Channels", "Frozen", "Neck", "Stage"]
+__all__ = ["Channels", "Neck", "Stage"]
 
 Channels = Annotated[int, Field(ge=1, le=16_384)]
 Slot = Annotated[tuple[str, ...], Field(min_length=1, max_length=len(LETTERS))]
-
-
-class Frozen(BaseModel):
-    """A record that refuses unknown keys, NaN and infinity; not that of ``train.recipe``, which brings torch along."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Stage(Frozen):

@@ -19,13 +19,12 @@ from ligera.search.losses import TargetLoss
 from ligera.search.space import Space, parse_space
 from ligera.search.table import ATTRIBUTES
 from ligera.train.faces.recipe import FacesRecipe
-from ligera.train.reading import explain, overridden
+from ligera.typed_yaml import explain, is_mapping, overridden, read_yaml
 
 __all__ = ["METHODS", "Method", "SearchRecipe", "cut", "dump_search_recipe", "read_search_recipe"]
 
 Method = Literal["gates", "random", "evolution", "fewest-macs"]
 METHODS: tuple[Method, ...] = ("gates", "random", "evolution", "fewest-macs")
-MOST_BYTES = 2**18
 
 
 class Goal(Target):
@@ -104,9 +103,11 @@ def read_search_recipe(path: Path, overrides: tuple[str, ...] = ()) -> SearchRec
 
     Paths in overrides too are taken from there. Raises ``RecipeError`` naming the file and the key.
     """
-    values = overridden(_values(path), overrides)
+    values = read_yaml(path, "a recipe")
+    if not is_mapping(values):
+        raise RecipeError(f"{path}: expected 'key: value' lines of a search; see recipes/search-tiny.yaml")
     try:
-        return SearchRecipe.model_validate(values).anchored(path.resolve().parent)
+        return SearchRecipe.model_validate(overridden(values, overrides)).anchored(path.resolve().parent)
     except ValidationError as error:
         raise RecipeError(f"{path}: {explain(dict(error.errors()[0]), SearchRecipe)}") from None
 
@@ -129,21 +130,3 @@ def cut(space: Space, channels: tuple[tuple[int, ...], ...] | None) -> Space:
     for stage, menu in zip(values["stages"], channels, strict=True):
         stage["channels"] = sorted(set(menu))
     return parse_space(values, f"channels of space {space.name}")
-
-
-def _values(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise RecipeError(f"{path}: longer than {MOST_BYTES // 2**10} KiB; give a YAML text file")
-        values = yaml.safe_load(content.decode("utf-8-sig"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read as a recipe ({(error.strerror or 'unreadable').lower()})") from None
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise RecipeError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', None) or 'not text'}") from None
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise RecipeError(f"{path}: expected 'key: value' lines of a search; see recipes/search-tiny.yaml")
-    return values

@@ -18,18 +18,17 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from ligera.errors import MissingExtra, ModelError, RecipeError
+from ligera.errors import ModelError, RecipeError
 from ligera.models.names import BlockSpec, expand, parse
 from ligera.models.specs import STAGE_STRIDES, Activation, BackboneSpec, DetectorSpec
 from ligera.records import PriorSpec
 from ligera.search import inventory
 from ligera.search.architecture import Architecture, chosen, named
 from ligera.search.entry import Entry, Frame
-from ligera.search.menu import Channels, Frozen, Neck, Stage
+from ligera.search.menu import Channels, Neck, Stage
+from ligera.typed_yaml import Frozen, explain, is_mapping, read_yaml
 
 __all__ = ["Architecture", "Entry", "Neck", "Space", "Stage", "parse_space", "read_space"]
-
-MOST_BYTES = 2**18
 
 
 class Space(Frozen):
@@ -185,34 +184,10 @@ class Space(Frozen):
 
 def read_space(path: Path) -> Space:
     """The space in a YAML file; ``RecipeError`` names the file, the key and what to do, in one line."""
-    try:
-        import yaml
-    except ModuleNotFoundError:
-        raise MissingExtra("PyYAML", "train", f"reading {path}") from None
-    text = _text(path)
-    try:
-        values = yaml.safe_load(text)
-    except RecursionError:
-        raise RecipeError(f"{path}: nested too deeply for a space") from None
-    except Exception as error:  # its reader lets other errors than its own through for words such as 2001-99-99
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        raise RecipeError(f"{path}{f':{mark.line + 1}' if mark else ''}: not valid YAML: {reason}") from None
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+    values = read_yaml(path, "a search space")
+    if not is_mapping(values):
         raise RecipeError(f"{path}: expected 'key: value' lines of a search space; see recipes/spaces/tiny.yaml")
     return parse_space(values, str(path))
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise RecipeError(f"{path}: longer than {MOST_BYTES // 2**10} KiB; give a YAML text file")
-        return content.decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or "").lower() or "not UTF-8 text"
-        raise RecipeError(f"{path}: cannot be read as a search space ({reason}); give a YAML text file") from None
 
 
 def parse_space(values: Mapping[str, Any], where: str) -> Space:
@@ -220,15 +195,4 @@ def parse_space(values: Mapping[str, Any], where: str) -> Space:
     try:
         return Space.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"{where}: {_explained(error)}") from None
-
-
-def _explained(error: ValidationError) -> str:
-    first = dict(error.errors(include_url=False)[0])
-    try:
-        # only here, as it brings the training packages along, which an installation that only measures need not have
-        from ligera.train.reading import explain
-    except ModuleNotFoundError:
-        place = ".".join(str(part) for part in first["loc"])[:80] or "space"
-        return f"{place}: {first['msg'].removeprefix('Value error, ')}"
-    return explain(first, Space)
+        raise RecipeError(f"{where}: {explain(dict(error.errors(include_url=False)[0]), Space)}") from None

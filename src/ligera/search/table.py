@@ -20,8 +20,8 @@ from ligera.files import write_bytes
 from ligera.meter.figure import Provenance
 from ligera.search.architecture import Architecture
 from ligera.search.entry import Entry
-from ligera.search.menu import Frozen
 from ligera.search.space import Space
+from ligera.typed_yaml import Frozen
 
 __all__ = [
     "ATTRIBUTES",

@@ -13,7 +13,7 @@ from ligera.errors import DataError, RecipeError
 from ligera.files import write_bytes
 from ligera.studies.report import Report
 from ligera.studies.trials import Listener
-from ligera.train.reading import explain, overridden
+from ligera.typed_yaml import explain, overridden
 
 SETTINGS = "settings.yaml"
 # Each module has Settings, QUICK (what a small version changes in them) and study(settings, folder, tell) -> Report.

@@ -9,15 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ligera.train.samplers.recipe import SamplerRecipe
-
-
-class Frozen(BaseModel):
-    """A record that refuses unknown keys, NaN and infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from ligera.typed_yaml import Frozen
 
 
 class Recipe(Frozen):

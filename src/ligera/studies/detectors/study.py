@@ -22,7 +22,7 @@ from ligera.studies.detectors.scoring import Row, score_all
 from ligera.studies.detectors.timing import Times, measure_times
 from ligera.studies.report import Report
 from ligera.studies.trials import Listener
-from ligera.train.recipe import Frozen
+from ligera.typed_yaml import Frozen
 
 matplotlib.use("agg")
 

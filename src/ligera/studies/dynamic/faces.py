@@ -19,7 +19,7 @@ from ligera.studies.report import Report
 from ligera.studies.statistics import spread
 from ligera.studies.table import Table
 from ligera.studies.trials import Listener, Outcome, Trial, place, run_trials
-from ligera.train.recipe import Frozen
+from ligera.typed_yaml import Frozen
 
 matplotlib.use("agg")
 

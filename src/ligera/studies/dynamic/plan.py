@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from ligera.studies.trials import Listener, Outcome, Trial, run_trials
-from ligera.train.recipe import Frozen
+from ligera.typed_yaml import Frozen
 
 BASE = "full"
 EQUAL_TIME = "full, shortened"

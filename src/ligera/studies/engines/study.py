@@ -25,7 +25,7 @@ from ligera.studies.engines.tables import Entry
 from ligera.studies.engines.timing import BLOCK, Run, time_contender
 from ligera.studies.report import Report
 from ligera.studies.trials import Listener
-from ligera.train.recipe import Frozen
+from ligera.typed_yaml import Frozen
 
 
 class Settings(Frozen):

@@ -31,7 +31,7 @@ from ligera.search.run import Origin, SearchResult, resume_search, search_costs,
 from ligera.search.space import read_space
 from ligera.search.table import LatencyTable, read_table
 from ligera.studies.trials import Listener, Outcome, Trial, run_trials
-from ligera.train.recipe import Frozen
+from ligera.typed_yaml import Frozen
 
 __all__ = ["QUICK", "Contender", "Landing", "Results", "Settings", "run"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from ligera.studies.trials import Listener, Outcome, Trial, run_trials
-from ligera.train.recipe import Frozen
+from ligera.typed_yaml import Frozen
 
 PAPER_PICTURES = 4275
 # Seconds of each epoch in the paper's table 3: batch 1 and batch 16 on an A100.

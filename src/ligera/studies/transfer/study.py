@@ -23,8 +23,8 @@ from ligera.studies.report import Report
 from ligera.studies.transfer import tables
 from ligera.studies.transfer.trial import HEADS, Trial, open_base, run_trial
 from ligera.studies.trials import Listener
-from ligera.train.recipe import Frozen
 from ligera.train.recognition.bases import BASES
+from ligera.typed_yaml import Frozen
 
 # The paper's 700, 300 and 100 of 1,100 pictures.
 SHARES = (7 / 11, 3 / 11, 1 / 11)

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from ligera.train.recipe import Frozen, Recipe
+from ligera.train.recipe import Recipe
+from ligera.typed_yaml import Frozen
 
 
 class PictureAugment(Frozen):

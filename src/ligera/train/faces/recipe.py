@@ -11,7 +11,8 @@ from ligera.data.augment import AugmentRecipe
 from ligera.models import catalogue
 from ligera.models.specs import DetectorSpec
 from ligera.train.faces.architecture import SUFFIXES, read_architecture
-from ligera.train.recipe import Frozen, Recipe
+from ligera.train.recipe import Recipe
+from ligera.typed_yaml import Frozen
 
 
 class DataSource(Frozen):

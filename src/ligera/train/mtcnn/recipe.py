@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ligera.train.recipe import Frozen, Recipe
+from ligera.train.recipe import Recipe
+from ligera.typed_yaml import Frozen
 
 NETS = ("p-net", "r-net", "o-net")
 LANDMARK_WEIGHTS = {"p-net": 0.5, "r-net": 0.5, "o-net": 1.0}

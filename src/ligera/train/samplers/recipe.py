@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
+
+from ligera.typed_yaml import Frozen
 
 # Those of the papers: dynamic training's best run, InfoBatch's standard setting.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ def _number(value: Any) -> Any:
 Number = Annotated[float, BeforeValidator(_number)]
 
 
-class SamplerRecipe(BaseModel):
+class SamplerRecipe(Frozen):
     """Which samples an epoch shows; the name of a kind alone stands for that kind with its defaults.
 
     - ``full``: all of them.
@@ -47,8 +47,6 @@ class SamplerRecipe(BaseModel):
 
     ``alpha`` up to 1 is a share of the samples, above 1 a count of them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["full", "static", "dynamic", "rs2", "infobatch"] = "full"
     alpha: Number | None = Field(None, gt=0, le=1e9)
