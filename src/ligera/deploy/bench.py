@@ -7,23 +7,19 @@ that whatever drifts meets all alike. Out: a :class:`BenchReport` whose every fi
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from ligera.deploy.answering import AnsweringProcess
 from ligera.deploy.bench_energy import Turns, energy_figure, look
 from ligera.deploy.bench_worker import WARM_UP_RUNS, Job
 from ligera.deploy.noise import NoiseMeter
-from ligera.errors import LigeraError, MissingExtra, ModelError, UsageError
+from ligera.errors import UsageError
 from ligera.meter.figure import Figure, quantile_figure
 from ligera.meter.hardware import inspect_hardware
 from ligera.meter.sources import Sources, find_sources
@@ -31,7 +27,6 @@ from ligera.meter.sources import Sources, find_sources
 __all__ = ["BenchReport", "BenchRow", "bench", "overhead_share"]
 
 RUNS_PER_ROUND = 10
-WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,72 +191,16 @@ def _row(name: str, times: dict[str, _Times], ready: dict[str, Any], versus: str
     return BenchRow(name, ready["runtime"], own.found, figures)
 
 
-class _Worker:
+class _Worker(AnsweringProcess):
     """One measured process; ``started_ms`` is from before it was made to after its first detection."""
 
     def __init__(self, job: Job) -> None:
-        command = [sys.executable, "-m", "ligera.deploy.bench_worker", job.to_json()]
-        environment = os.environ.copy()
-        if job.threads is not None:
-            # for detectors whose networks run on threads of their own
-            environment["OMP_NUM_THREADS"] = str(job.threads)
         started = time.perf_counter()
-        # A session of its own, as Ctrl-C is for the parent, which then closes the pipes that the worker lives by.
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            self.ready = self._read(job.model)
-        except BaseException:
-            self.close()
-            raise
-        self.started_ms = (time.perf_counter() - started) * 1e3
+        super().__init__("ligera.deploy.bench_worker", job.to_json(), threads=job.threads)
         self._model = job.model
+        self.ready = self.first_answer(job.model)
+        self.started_ms = (time.perf_counter() - started) * 1e3
 
     def ask(self, runs: int | None) -> dict[str, Any]:
         """Times of ``runs`` detections, or with ``None`` the peak memory, after which the process ends."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{'' if runs is None else runs}\n")
-        self._process.stdin.flush()
-        return self._read(self._model)
-
-    def _read(self, model: str) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise ModelError(f"{model}: its process ended without an answer (exit code {self._process.wait(WAIT_S)})")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise _raised(answer)
-        return answer
-
-    def close(self) -> None:
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(WAIT_S)
-
-    def __enter__(self) -> _Worker:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _raised(answer: dict[str, Any]) -> LigeraError:
-    """The worker's error with the exit code that it had there."""
-    kinds = {MissingExtra.exit_code: LigeraError, ModelError.exit_code: ModelError}
-    error = kinds.get(answer["exit_code"], LigeraError)(answer["error"])
-    error.exit_code = answer["exit_code"]
-    return error
+        return self.answer("" if runs is None else str(runs), self._model)

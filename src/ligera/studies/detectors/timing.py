@@ -8,16 +8,13 @@ that a stopped study goes on with the next.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ligera.deploy.answering import AnsweringProcess
 from ligera.deploy.noise import NoiseMeter
-from ligera.errors import DataError
 from ligera.files import write_bytes
 from ligera.studies.detectors.contenders import Contender
 from ligera.studies.trials import Listener
@@ -25,7 +22,6 @@ from ligera.studies.trials import Listener
 __all__ = ["MODES", "Times", "measure_times"]
 
 MODES = ("plain", "bounded")
-PATIENCE_S = 30
 
 
 @dataclass(slots=True)
@@ -51,9 +47,7 @@ def measure_times(
     kept = [_read(file, names, len(pictures)) for file in files]
     if None in kept:
         with ExitStack() as stack:
-            workers = [_Worker(contender, threads, max_side_px) for contender in contenders]
-            for worker in workers:
-                stack.callback(worker.close)
+            workers = [stack.enter_context(_Worker(one, threads, max_side_px)) for one in contenders]
             for worker in workers:
                 worker.time("plain", pictures[0])  # a first run warms up
             for number, file in enumerate(files):
@@ -79,7 +73,7 @@ def _round(workers: list[_Worker], pictures: list[Path], first_turn: int, thread
                 noise.add_own(answer["cpu_s"])
                 ms[worker.name][mode].append(answer["ms"])
     noise.stop()
-    peaks_mb = {worker.name: worker.ask("")["peak_mb"] for worker in workers}
+    peaks_mb = {worker.name: worker.peak_mb() for worker in workers}
     return {"ms": ms, "peak_mb": peaks_mb, "noise": noise.reasons()}
 
 
@@ -106,44 +100,18 @@ def _together(
     return times, tuple(noise)
 
 
-class _Worker:
+class _Worker(AnsweringProcess):
     """One detector's process."""
+
+    advice = "leave it out, or run again"
 
     def __init__(self, contender: Contender, threads: int, max_side_px: int) -> None:
         self.name = contender.name
-        arguments = [contender.model, str(threads), str(max_side_px)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ligera.studies.detectors.worker", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
-        )
+        arguments = (contender.model, str(threads), str(max_side_px))
+        super().__init__("ligera.studies.detectors.worker", *arguments, threads=threads)
 
     def time(self, mode: str, picture: Path) -> dict[str, float]:
-        return self.ask(f"{mode} {picture}")
+        return self.answer(f"{mode} {picture}", self.name)
 
-    def ask(self, line: str) -> dict[str, float]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
-        if not answer:
-            raise DataError(f"{self.name}: its process ended while it was timed; leave it out, or run again")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.close()
-            self._process.wait(PATIENCE_S)
-        except (BrokenPipeError, subprocess.TimeoutExpired):
-            self._process.kill()
-            self._process.wait()
-        finally:
-            assert self._process.stdout is not None
-            self._process.stdout.close()
+    def peak_mb(self) -> float | None:
+        return self.answer("", self.name)["peak_mb"]
