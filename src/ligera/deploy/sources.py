@@ -16,6 +16,7 @@ from pathlib import Path, PurePath
 import cv2
 
 from ligera.data.pictures import decode_picture, find_pictures, read_picture
+from ligera.deploy.capture import frames_per_second, is_camera, open_camera, open_video
 from ligera.errors import DataError, LigeraError, PictureError, UsageError
 from ligera.records import Picture
 
@@ -24,7 +25,6 @@ __all__ = ["VIDEO_SUFFIXES", "PlannedSource", "Shot", "VideoFormat", "plan", "sh
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"})
 STDIN_LIMIT_BYTES = 256 * 2**20
 READ_AHEAD = 2
-DEFAULT_FPS = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def plan(sources: Iterable[str]) -> list[PlannedSource]:
 def _expand(source: str) -> Iterator[PlannedSource]:
     if source == "-":
         yield PlannedSource("stdin", "-", PurePath("stdin"))
-    elif source.isascii() and source.isdigit() and not Path(source).exists():
+    elif is_camera(source):
         yield PlannedSource("camera", source, PurePath(f"camera{source}"))
     elif Path(source).suffix.lower() in VIDEO_SUFFIXES and Path(source).is_file():
         yield PlannedSource("video", source, PurePath(Path(source).stem))
@@ -144,33 +144,21 @@ def _read_stdin() -> Picture:
     return decode_picture(content, "-")
 
 
-def _capture(entry: PlannedSource) -> cv2.VideoCapture:
-    """The opened device or file. Not by the reader of numbered pictures, to which digits in a name are a pattern."""
-    if entry.kind == "camera":
-        return cv2.VideoCapture(int(entry.name))
-    capture = cv2.VideoCapture()
-    for backend in cv2.videoio_registry.getStreamBackends():
-        if backend != cv2.CAP_IMAGES and capture.open(entry.name, backend):
-            break
-    return capture
-
-
 def _frames(entry: PlannedSource) -> Iterator[Shot]:
     """Frames of a video or camera until it ends; ``close`` on the generator frees the device."""
-    capture = _capture(entry)
     try:
-        if not capture.isOpened():
-            advice = "no such camera, or it is in use" if entry.kind == "camera" else "damaged, or a codec is missing"
-            yield Shot(entry, error=DataError(f"{entry.name}: cannot be opened as a {entry.kind} ({advice})"))
-            return
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        frame = 0
+        capture = open_camera(entry.name) if entry.kind == "camera" else open_video(entry.name)
+    except DataError as error:
+        yield Shot(entry, error=error)
+        return
+    try:
+        fps, frame = frames_per_second(capture), 0
         while True:
             arrived, pixels = capture.read()
             if not arrived:
                 break
             height, width = pixels.shape[:2]
-            form = VideoFormat(width, height, fps if 1 <= fps <= 240 else DEFAULT_FPS)
+            form = VideoFormat(width, height, fps)
             picture = Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), entry.name)
             yield Shot(entry, picture, frame=frame, video=form)
             frame += 1

@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 
 from ligera.data.pictures import PICTURE_SUFFIXES
+from ligera.deploy.capture import frames_per_second, is_camera, open_camera, open_video
 from ligera.errors import DataError, UsageError
 
 __all__ = ["Capture", "EveryFrame", "Feed", "Frame", "NewestFrames", "Source", "open_source"]
 
-DEFAULT_FPS = 25.0
 SMALLEST_STEP_S = 1e-4
 # A file counts as cut short where more than this much of what its header promises is missing.
 MISSING_S, MISSING_SHARE = 0.5, 0.05
@@ -91,7 +91,7 @@ def open_source(name: str) -> Source:
     Raises ``UsageError`` for what is neither, ``DataError`` for what is not there or cannot be opened.
     """
     path = Path(name)
-    if name.isascii() and name.isdigit() and not path.exists():
+    if is_camera(name):
         return _open_camera(name)
     if path.is_dir():
         raise UsageError(f"{name}: is a folder; expected a video file or a camera index such as 0")
@@ -99,30 +99,16 @@ def open_source(name: str) -> Source:
         raise DataError(f"{name}: no such video file; a camera is given by its index, such as 0")
     if path.suffix.lower() in PICTURE_SUFFIXES:
         raise UsageError(f"{name}: is a picture; `ligera detect` looks at pictures, here a video or camera is needed")
-    capture = cv2.VideoCapture()
-    for backend in cv2.videoio_registry.getStreamBackends():
-        # the reader of numbered pictures takes digits in a name for a pattern
-        if backend != cv2.CAP_IMAGES and capture.open(name, backend):
-            break
-    if not capture.isOpened():
-        reason = "it is empty" if path.stat().st_size == 0 else "damaged, cut short, or a codec is missing"
-        raise DataError(f"{name}: cannot be opened as a video ({reason})")
+    capture = open_video(name)
     fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
     promised_s = count / fps if count > 0 and fps > 0 else 0.0
-    return Source(name, "video", capture, _plausible(fps), promised_s)
+    return Source(name, "video", capture, frames_per_second(capture), promised_s)
 
 
 def _open_camera(name: str) -> Source:
-    # more digits than any index has would not fit into OpenCV's integers
-    capture = cv2.VideoCapture(int(name)) if len(name) < 7 else cv2.VideoCapture()
-    if not capture.isOpened():
-        raise DataError(f"{name}: cannot be opened as a camera (no such camera, or it is in use)")
+    capture = open_camera(name)
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-    return Source(name, "camera", capture, _plausible(capture.get(cv2.CAP_PROP_FPS)))
-
-
-def _plausible(fps: float) -> float:
-    return fps if 1 <= fps <= 240 else DEFAULT_FPS
+    return Source(name, "camera", capture, frames_per_second(capture))
 
 
 class _Times:
