@@ -6,6 +6,7 @@ from ligera.deploy.pick.budget import Budget
 from ligera.deploy.pick.candidates import Candidate
 from ligera.deploy.pick.choice import winner_of
 from ligera.deploy.pick.intervals import accuracy_of
+from ligera.deploy.pick.measuring import VISITS
 from ligera.deploy.pick.race import race
 from ligera.deploy.pick.row import Row
 from ligera.deploy.pick.standing import Standing
@@ -165,6 +166,41 @@ def test_of_twins_the_one_that_a_few_runs_show_faster_is_timed() -> None:
     world = World({one.key(): 4.0, two_threads.key(): 2.5}, {one.key(): 0.5, two_threads.key(): 0.5})
     assert winner(world, [one, two_threads], Budget(max_ms=8)).candidate == two_threads
     assert world.visited == [two_threads.key()]
+
+
+def test_a_model_that_runs_in_two_runtimes_is_asked_in_the_faster_one_until_it_may_win() -> None:
+    one, other = candidate("a"), candidate("a", runtime="openvino")
+    world = World({one.key(): 4.0, other.key(): 3.9}, {one.key(): 0.5, other.key(): 0.5})
+    found = {s.candidate: s for s in race([one, other], Budget(max_ms=8), world)}
+    assert set(world.asked) == {other.key()}
+    assert found[one].heard_from is found[other] and found[one].value == found[other].value
+
+
+def test_an_int8_model_that_another_runtime_answers_better_is_heard_there_too() -> None:
+    one = candidate("a", precision="int8")
+    other = candidate("a", runtime="openvino", precision="int8")
+    world = World({one.key(): 4.0, other.key(): 3.9}, {one.key(): 0.6, other.key(): 0.5})
+    assert winner(world, [one, other], Budget(max_ms=8)).candidate == one
+
+
+def test_what_one_process_shows_far_over_needs_no_more_of_them() -> None:
+    good, fair = candidate("good"), candidate("fair")
+    world = World(
+        {good.key(): 16.0, fair.key(): 3.0}, {good.key(): 0.9, fair.key(): 0.5}, screening_off={good.key(): 0.4}
+    )
+    found = {s.candidate: s for s in race([good, fair], Budget(max_ms=8), world)}
+    assert len(found[good].visits) == 1 and len(found[fair].visits) == VISITS
+
+
+def test_where_nothing_fits_the_budget_that_would_is_not_told_from_one_process() -> None:
+    good, fair = candidate("good"), candidate("fair")
+    world = World(
+        {good.key(): 16.0, fair.key(): 14.0},
+        {good.key(): 0.9, fair.key(): 0.5},
+        screening_off={good.key(): 0.4, fair.key(): 0.4},
+    )
+    found = {s.candidate: s for s in race([good, fair], Budget(max_ms=8), world)}
+    assert len(found[fair].visits) == VISITS
 
 
 def test_the_winner_is_that_of_measuring_everything_at_a_quarter_of_the_cost() -> None:

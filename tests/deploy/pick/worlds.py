@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ligera.deploy.pick.candidates import Candidate, ModelFacts
 from ligera.deploy.pick.evidence import Screening, Visit
 from ligera.deploy.pick.judging import redraws
+from ligera.deploy.pick.measuring import VISITS
 from ligera.errors import ModelError
 
 STARTING_MS = 700.0
@@ -28,8 +29,10 @@ def facts(name: str, *, size_mb: float = 1.0, **changes: Any) -> ModelFacts:
     return ModelFacts(**(values | changes))
 
 
-def candidate(name: str = "a", side: int | None = 320, *, threads: int = 1, **changes: Any) -> Candidate:
-    return Candidate(facts(name, **changes), side, "onnxruntime", threads)
+def candidate(
+    name: str = "a", side: int | None = 320, *, threads: int = 1, runtime: str = "onnxruntime", **changes: Any
+) -> Candidate:
+    return Candidate(facts(name, **changes), side, runtime, threads)
 
 
 class ShareRight:
@@ -56,7 +59,8 @@ class World:
     """Stands in for a ``Measurer``: ``ms`` and ``accuracy`` of each candidate by its key.
 
     All models agree on which pictures are hard, as real ones do. ``spent_ms`` is what measuring would have taken,
-    ``visited`` whom it was spent on. ``deaf`` candidates cannot be run. ``screening_off`` multiplies a few runs' times.
+    ``visited`` whom it was spent on and ``asked`` who answered. ``deaf`` candidates cannot be run. ``screening_off``
+    multiplies a few runs' times.
     """
 
     ms: Mapping[str, float]
@@ -68,6 +72,7 @@ class World:
     screening_off: Mapping[str, float] = field(default_factory=dict)
     spent_ms: float = 0.0
     visited: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.judge = ShareRight(self.pictures)
@@ -93,16 +98,25 @@ class World:
 
     def look(self, candidate: Candidate, count: int, known: Mapping[int, float] | None = None) -> dict[int, float]:
         self._expect_hearing(candidate)
+        self.asked.append(candidate.key())
         self.spent_ms += self.ms[candidate.key()] * (count - len(known or {}))
-        wobble = 0.02 * self._random(candidate, 2).standard_normal(self.pictures)
+        # what a model answers does not depend on how many threads it has
+        alone = replace(candidate, threads=1)
+        wobble = 0.02 * self._random(alone, 2).standard_normal(self.pictures)
         right = self._hardness + wobble < self.accuracy[candidate.key()]
         return {row: float(right[row]) for row in self._order[:count]}
 
-    def visit(self, group: Sequence[Candidate]) -> dict[Candidate, list[Visit]]:
+    def visit(
+        self, group: Sequence[Candidate], hopeless: Callable[[Sequence[Visit]], bool]
+    ) -> dict[Candidate, list[Visit]]:
+        found: dict[Candidate, list[Visit]] = {}
         for candidate in group:
             self._expect_hearing(candidate)
+            visits = found[candidate] = []
+            while len(visits) < VISITS and not hopeless(visits):
+                visits.append(self._visit(candidate, len(visits)))
         self.visited += [candidate.key() for candidate in group]
-        return {candidate: [self._visit(candidate, number) for number in range(4)] for candidate in group}
+        return found
 
     def _visit(self, candidate: Candidate, number: int) -> Visit:
         own = self.ms[candidate.key()]

@@ -38,10 +38,11 @@ VISITS = 4
 MOST_REPEATED = 2
 LOOKED_AT_ONCE = 64
 # Of all pictures, those that are asked about before the first candidates are dropped, and so on.
-FRACTIONS = (1 / 8, 1 / 4, 1 / 2, 1)
+FRACTIONS = (1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1)
 FEWEST_PICTURES = 16
 
 Note = Callable[[str], None]
+Hopeless = Callable[[Sequence[Visit]], bool]
 Value = TypeVar("Value")
 
 
@@ -195,28 +196,33 @@ class Measurer:
         self._keep("answers", key, said, spent.took_s)
         return said
 
-    def visit(self, group: Sequence[Candidate]) -> dict[Candidate, list[Visit]]:
-        """The visits of all of ``group``, each in fresh processes that take turns; noisy ones are repeated twice."""
-        found = {candidate: self._visits(candidate) for candidate in group}
-        tries = 0
-        while waiting := [candidate for candidate in group if not _enough(found[candidate])]:
-            tries += 1
-            if tries > VISITS + MOST_REPEATED:
-                break
+    def visit(
+        self, group: Sequence[Candidate], hopeless: Hopeless = lambda visits: False
+    ) -> dict[Candidate, list[Visit]]:
+        """The visits of all of ``group``, each in fresh processes that take turns; noisy ones are repeated twice.
+
+        A candidate whose visits so far are ``hopeless`` gets no more of them.
+        """
+        found: dict[Candidate, list[Visit]] = {candidate: [] for candidate in group}
+        for number in range(VISITS + MOST_REPEATED):
+            unknown = []
+            for candidate, visits in found.items():
+                if len(visits) < number or _enough(visits) or hopeless(visits):
+                    continue
+                known = self._known("visits", self._visit_key(candidate, number), Visit.from_dict)
+                if known is None:
+                    unknown.append(candidate)
+                else:
+                    visits.append(known)
+            if not unknown:
+                continue
             before_s = self.cost_s
-            fresh = self.one_visit(waiting)
-            share_s = (self.cost_s - before_s) / len(waiting)
+            fresh = self.one_visit(unknown)
+            share_s = (self.cost_s - before_s) / len(unknown)
             for candidate, visit in fresh.items():
                 found[candidate].append(visit)
-                visits = {"visits": [own.as_dict() for own in found[candidate]]}
-                self._keep("visits", self._time_key(candidate), visits, share_s)
+                self._keep("visits", self._visit_key(candidate, number), visit.as_dict(), share_s)
         return {candidate: best_visits(visits) for candidate, visits in found.items()}
-
-    def _visits(self, candidate: Candidate) -> list[Visit]:
-        def parse(value: Any) -> list[Visit]:
-            return [Visit.from_dict(row) for row in value["visits"]]
-
-        return self._known("visits", self._time_key(candidate), parse) or []
 
     def one_visit(self, group: Sequence[Candidate]) -> dict[Candidate, Visit]:
         """One stay of each of ``group`` in a fresh process, in turns, whatever the cache holds, and not kept there."""
@@ -281,6 +287,9 @@ class Measurer:
             "timed": TIMED_PICTURES,
             "rounds": ROUNDS,
         }
+
+    def _visit_key(self, candidate: Candidate, number: int) -> dict[str, Any]:
+        return self._time_key(candidate) | {"number": number}
 
     def _known(self, kind: str, key: dict[str, Any], parse: Callable[[Any], Value]) -> Value | None:
         own = f"{kind} {key}" in self._own

@@ -2,10 +2,12 @@
 
 1. A few runs of each, smallest input first. Whatever is surely over the budget, even when it gives way by a fifth, is
    out, and so are larger inputs of the same model.
-2. Answers about an eighth, a quarter, half and all of the pictures. After each step a candidate is out that is surely
-   less accurate than one that surely fits, or surely slower than one that is surely as accurate.
-3. The rest, most accurate first, is timed in fresh processes until one keeps the budget and one keeps the wider budget.
-   Where what others were dropped for does not fit after all, those come back.
+2. Answers about an eighth of the pictures, a quarter and so on up to all; of a model that runs in several ways only the
+   fastest is asked. After each step a candidate is out that is surely less accurate than one that surely fits, or
+   surely slower than one that is surely as accurate.
+3. The rest, most accurate first, answers about all pictures itself and is timed in fresh processes until one keeps the
+   budget and one keeps the wider budget; the first of these processes is the last where it is far over. Where what
+   others were dropped for does not fit after all, those come back.
 
 Without any limit the whole front is measured: all that is not beaten in time and accuracy at once.
 """
@@ -17,7 +19,9 @@ from typing import Any
 
 from ligera.deploy.pick.budget import Budget
 from ligera.deploy.pick.candidates import Candidate
-from ligera.deploy.pick.measuring import Measurer
+from ligera.deploy.pick.evidence import Visit
+from ligera.deploy.pick.intervals import latency_of
+from ligera.deploy.pick.measuring import VISITS, Measurer
 from ligera.deploy.pick.standing import Standing
 from ligera.errors import DataError, LigeraError
 
@@ -27,6 +31,10 @@ MORE_CALLS = 24
 GROUP = 3
 # How many times the limit ends a few runs early.
 FAR_OVER = 2.0
+# And how many times it is over in one quiet process, or in two that were not, before a candidate needs no more.
+HOPELESS, LOOKS_IN_NOISE = 1.15, 2
+# What another runtime may change of the accuracy of a network that is not in fp32.
+TWINS_DIFFER = 0.003
 
 
 def race(
@@ -63,7 +71,7 @@ class _Race:
             self._weigh_precision(standing)
         alive = self.alive
         for start in range(0, len(alive), GROUP):
-            self._visit(alive[start : start + GROUP])
+            self._visit(alive[start : start + GROUP], whole=True)
 
     def weigh(self) -> None:
         """Files that are too large, even for the wider budget, need no measuring."""
@@ -101,14 +109,22 @@ class _Race:
     def halve(self) -> None:
         count = len(self.measurer.judge)
         for step in self.measurer.steps:
-            alive = self.alive
+            alive = sorted(self.alive, key=lambda s: s.rough_ms)
+            asked: list[Standing] = []
             for number, standing in enumerate(alive, start=1):
+                twin = next((other for other in asked if standing.is_twin_of(other)), None)
+                if twin is not None and (standing.heard_from is not None or not standing.said):
+                    standing.overhear(twin)
+                    continue
                 words = f"{number} of {len(alive)} on {step:,} of {count:,} pictures: {standing.candidate.key()}"
                 self.measurer.note(words)
                 self._attempt(standing, lambda s=standing, n=step: self._hear(s, n))
+                asked += [] if standing.dropped else [standing]
             self._drop_losers(step)
 
     def _hear(self, standing: Standing, pictures: int) -> None:
+        if standing.heard_from is not None:
+            standing.said, standing.heard_from = {}, None
         if len(standing.said) < pictures:
             standing.said = self.measurer.look(standing.candidate, pictures, standing.said)
             standing.value, standing.redrawn = self.measurer.judge.weigh(standing.said)
@@ -130,6 +146,9 @@ class _Race:
         """Walk down from the most accurate until both budgets are kept, then up to what would be enough if none is."""
         if self.budget.is_open:
             front = sorted(self.alive, key=lambda s: s.rough_ms)
+            for standing in front:
+                self._attempt(standing, lambda s=standing: self._hear(s, len(self.measurer.judge)))
+            front = [standing for standing in front if not standing.dropped]
             for start in range(0, len(front), GROUP):
                 self._visit(front[start : start + GROUP])
             return
@@ -143,6 +162,8 @@ class _Race:
                 self._walk(budget)
         if not any(standing.visits for standing in self.standings):
             self._visit_nearest()
+        elif not any(standing.fits(self.budget) for standing in self.alive):
+            self._complete_nearest()
 
     def _timed(self) -> int:
         return sum(bool(standing.visits) for standing in self.standings)
@@ -159,17 +180,27 @@ class _Race:
         while waiting:
             done = [standing for standing in self.alive if standing.fits(budget)]
             best = max((standing.rank for standing in done), default=-1.0)
-            # of equals the fastest is wanted, but of one model's twins a few runs have told which that is
-            waiting = [s for s in waiting if s.rank >= best and not any(s.is_twin_of(other) for other in done)]
-            group, waiting = self._next(waiting, budget)
+            waiting = [standing for standing in waiting if self._may_beat(standing, best, done)]
+            group, waiting = self._next(waiting, budget, best)
             self._visit(group)
 
-    def _next(self, waiting: list[Standing], budget: Budget) -> tuple[list[Standing], list[Standing]]:
+    def _may_beat(self, standing: Standing, best: float, done: list[Standing]) -> bool:
+        """Whether it is worth a look beside ``done``, which fit and of which the most accurate has the rank ``best``.
+
+        Of equals the fastest is wanted, and of one model's twins a few runs have told which that is.
+        """
+        if any(standing.is_twin_of(other) and standing.answers_as(other) for other in done):
+            return False
+        heard = standing.heard_from
+        return standing.rank >= best - (0 if heard is None or standing.answers_as(heard) else TWINS_DIFFER)
+
+    def _next(self, waiting: list[Standing], budget: Budget, best: float) -> tuple[list[Standing], list[Standing]]:
         """The next few to be timed side by side: no more than up to one that is likely to fit."""
         group: list[Standing] = []
         for place, standing in enumerate(waiting):
+            self._attempt(standing, lambda s=standing: self._hear(s, len(self.measurer.judge)))
             self._weigh_precision(standing)
-            if standing.dropped:
+            if standing.dropped or standing.rank < best:
                 continue
             if not standing.visits:
                 group.append(standing)
@@ -204,21 +235,39 @@ class _Race:
         ]
         return min(found, key=lambda other: other.candidate.runtime != own.runtime, default=None)
 
-    def _visit(self, group: list[Standing]) -> None:
+    def _visit(self, group: list[Standing], *, whole: bool = False) -> None:
         if not group:
             return
+        hopeless = (lambda visits: False) if whole else self._hopeless
         self.measurer.note(f"timing in fresh processes: {'; '.join(s.candidate.key() for s in group)}")
         try:
-            found = self.measurer.visit([standing.candidate for standing in group])
+            found = self.measurer.visit([standing.candidate for standing in group], hopeless)
         except DataError:
             raise
         except LigeraError:
             # one of them cannot; alone, each can say whether it is the one
             found = {}
             for standing in group:
-                self._attempt(standing, lambda s=standing: found.update(self.measurer.visit([s.candidate])))
+                self._attempt(standing, lambda s=standing: found.update(self.measurer.visit([s.candidate], hopeless)))
         for standing in group:
             standing.visits = found.get(standing.candidate, [])
+
+    def _hopeless(self, visits: Sequence[Visit]) -> bool:
+        """Whether no further visits could bring a candidate into the wider budget, all but surely."""
+        limit_ms = self.wider.max_ms
+        looks = sum(not visit.noise for visit in visits) or len(visits) // LOOKS_IN_NOISE
+        if limit_ms is None or not looks:
+            return False
+        return latency_of(visits, self.budget.percentile).low > limit_ms * HOPELESS
+
+    def _complete_nearest(self) -> None:
+        """Nothing fits: the budget that would do is not told from a first look."""
+        while True:
+            timed = [standing for standing in self.alive if standing.visits]
+            nearest = min(timed, key=lambda s: s.costs(self.budget.percentile).promised_ms, default=None)
+            if nearest is None or len(nearest.visits) >= VISITS:
+                return
+            self._visit([nearest], whole=True)
 
     def _visit_nearest(self) -> None:
         """Nothing can fit: measure what is least over, so that a budget which would do can be told."""

@@ -20,8 +20,9 @@ PICTURES = 1e6
 class Row:
     """``costs`` is ``None`` for a candidate that was not visited, ``accuracy`` ``None`` for one never asked.
 
-    ``dropped`` says why it was measured no further. ``rough_ms`` is the percentile asked for, of a few runs. ``noise``
-    says why times must not be quoted.
+    ``heard_in`` is the runtime in which the same model gave the answers that ``accuracy`` stands on, where this
+    candidate was not asked itself. ``dropped`` says why it was measured no further. ``rough_ms`` is the percentile
+    asked for, of a few runs. ``noise`` says why times must not be quoted.
     """
 
     candidate: Candidate
@@ -32,6 +33,7 @@ class Row:
     groups: Mapping[str, float | None] = field(default_factory=dict)
     peak_mb: float | None = None
     cold_start_ms: float | None = None
+    heard_in: str = ""
     dropped: str = ""
     noise: tuple[str, ...] = ()
     measured_at: str = ""
@@ -69,6 +71,7 @@ class Row:
             "drop_points": None if costs is None else costs.drop_points,
             "peak_mb": self.peak_mb,
             "cold_start_ms": self.cold_start_ms,
+            "heard_in": self.heard_in,
             "dropped": self.dropped,
             "noise": list(self.noise),
             "measured_at": self.measured_at,

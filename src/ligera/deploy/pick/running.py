@@ -241,6 +241,7 @@ def _row(standing: Standing, measurer: Measurer, budget: Budget, eur_per_kwh: fl
         groups=measurer.groups(standing.candidate) if visits else {},
         peak_mb=max((visit.peak_mb for visit in visits if visit.peak_mb is not None), default=None),
         cold_start_ms=float(np.median([visit.started_ms for visit in visits])) if visits else None,
+        heard_in="" if standing.heard_from is None else standing.heard_from.candidate.runtime,
         dropped=standing.dropped,
         noise=tuple(dict.fromkeys(reason for visit in visits for reason in visit.noise)),
         measured_at=visits[-1].at if visits else "",

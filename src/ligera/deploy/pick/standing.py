@@ -21,8 +21,9 @@ __all__ = ["Standing"]
 class Standing:
     """All that is known of a candidate: ``dropped`` says why it is measured no further.
 
-    ``said`` is the gist of its answers by picture, ``value`` and ``redrawn`` its accuracy by them. ``lost_to`` is the
-    one that has beaten it, ``broken`` says that it cannot run here.
+    ``said`` is the gist of its answers by picture, ``value`` and ``redrawn`` its accuracy by them; ``heard_from`` is
+    the twin whose answers they are as long as it was not asked itself. ``lost_to`` is the one that has beaten it,
+    ``broken`` says that it cannot run here.
     """
 
     candidate: Candidate
@@ -30,6 +31,7 @@ class Standing:
     said: dict[int, Any] = field(default_factory=dict)
     redrawn: np.ndarray | None = None
     value: float | None = None
+    heard_from: Standing | None = None
     visits: list[Visit] = field(default_factory=list)
     drop_points: float | None = None
     dropped: str = ""
@@ -71,6 +73,14 @@ class Standing:
         """The same model at the same size, run in another way."""
         own, its = self.candidate, other.candidate
         return own.facts.sha256 == its.facts.sha256 and own.max_side == its.max_side
+
+    def answers_as(self, twin: Standing) -> bool:
+        """Whether nothing but rounding can tell its answers from those of ``twin``: runtimes do int8 in other ways."""
+        return self.candidate.facts.precision == "fp32" or self.candidate.runtime == twin.candidate.runtime
+
+    def overhear(self, other: Standing) -> None:
+        """Take the answers of ``other``, a twin, for its own: they differ by how a runtime rounds."""
+        self.said, self.value, self.redrawn, self.heard_from = other.said, other.value, other.redrawn, other
 
     def loses_to(self, other: Standing, budget: Budget, pictures: int) -> bool:
         """Whether neither ``budget`` nor a wider one could choose this rather than ``other``, all but surely.

@@ -1,8 +1,9 @@
-"""The measured process of ``pick``: holds one model at a time, asks it about labelled pictures, and times it.
+"""The measured process of ``pick``: opens models, asks them about labelled pictures, and times them.
 
 Run as ``python -m ligera.deploy.pick.worker JSON`` with the fields of :class:`WorkerJob`. Reads commands from standard
-input and answers each with one line of JSON on standard output: ``open``, ``look``, ``time``, ``layers``, ``peak``,
-``close``. A trouble is ``{"error": ..., "exit_code": ..., "of_data": ...}``, after which it goes on.
+input and answers each with one line of JSON on standard output: ``open``, then ``look`` and ``time`` with what was
+opened, ``layers``, ``peak``, ``close``. A trouble is ``{"error": ..., "exit_code": ..., "of_data": ...}``, after which
+it goes on.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ __all__ = ["WARM_UP_CALLS", "WorkerJob", "timed_calls"]
 
 WARM_UP_CALLS = 2
 FEWEST_BEFORE_STOPPING = 3
+# Models stay open for when they are asked again, as long as the process holds no more than this.
+ROOM_MB = 1500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +37,61 @@ class WorkerJob:
         return json.dumps(asdict(self))
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    model: Any
+    stopwatch: Any
+    facts: dict[str, Any]
+
+
 class _Desk:
-    """The one open model, and the pictures that were read for timing."""
+    """The model opened last, others opened before, and the pictures that were read for timing."""
 
     def __init__(self, job: WorkerJob) -> None:
         from ligera.deploy.pick.judging import open_judge
+        from ligera.meter.processes import ProcessTree
 
         self._task = job.task
         self._judge = None if job.data is None else open_judge(job.task, Path(job.data), job.protocol)
-        self._model: Any = None
-        self._stopwatch: Any = None
+        # in the order of their use, the last one in use now
+        self._opened: dict[tuple[str, int, str], _Opened] = {}
         self._pixels: dict[int, Any] = {}
+        self._memory = ProcessTree()
 
     def open(self, model: str, threads: int, runtime: str) -> dict[str, Any]:
         import cv2
 
+        cv2.setNumThreads(threads)
+        key = (model, threads, runtime)
+        opened = self._opened.pop(key, None) or self._load(*key)
+        while self._opened and (self._memory.read().rss_mb or ROOM_MB) >= ROOM_MB:
+            self._opened.pop(next(iter(self._opened))).model.close()
+        self._opened[key] = opened
+        return opened.facts
+
+    def _load(self, name: str, threads: int, runtime: str) -> _Opened:
         from ligera.deploy.loading import load_model
         from ligera.deploy.pick.probing import facts_of
         from ligera.deploy.stopwatch import StopwatchRuntime
 
-        self.close()
-        cv2.setNumThreads(threads)
-        self._model = load_model(model, threads=threads, runtime=runtime)
+        model = load_model(name, threads=threads, runtime=runtime)
         if self._task == "people":
             from ligera.deploy.pick.judging.people import recognising
 
-            self._model = recognising(self._model, model)
-        facts = facts_of(self._model)
-        holder = getattr(self._model, "engine", self._model)
+            model = recognising(model, name)
+        facts = facts_of(model)
+        holder = getattr(model, "engine", model)
+        stopwatch = None
         if holder.runtime is not None:
-            self._stopwatch = holder.runtime = StopwatchRuntime(holder.runtime)
-        return facts
+            stopwatch = holder.runtime = StopwatchRuntime(holder.runtime)
+        return _Opened(model, stopwatch, facts)
+
+    @property
+    def _now(self) -> _Opened:
+        return self._opened[next(reversed(self._opened))]
 
     def look(self, rows: Sequence[int], max_side: int | None) -> dict[str, Any]:
-        return {"said": self._judge.look(self._model, rows, max_side)}
+        return {"said": self._judge.look(self._now.model, rows, max_side)}
 
     def time(
         self, rows: Sequence[int], max_side: int | None, batch: int, limit_ms: float | None, warm_up: int
@@ -76,8 +100,9 @@ class _Desk:
             if row not in self._pixels:
                 self._pixels[row] = self._judge.picture(row).pixels
         pictures = [self._pixels[row] for row in rows]
+        model, stopwatch = self._now.model, self._now.stopwatch
         return timed_calls(
-            self._model, self._stopwatch, pictures, max_side=max_side, batch=batch, limit_ms=limit_ms, warm_up=warm_up
+            model, stopwatch, pictures, max_side=max_side, batch=batch, limit_ms=limit_ms, warm_up=warm_up
         )
 
     def layers(self, model: str, runtime: str, threads: int, row: int) -> dict[str, Any]:
@@ -91,9 +116,8 @@ class _Desk:
         return {"peak_mb": ProcessTree().high_water_mb()}
 
     def close(self) -> dict[str, Any]:
-        if self._model is not None:
-            self._model.close()
-        self._model = self._stopwatch = None
+        while self._opened:
+            self._opened.popitem()[1].model.close()
         return {}
 
 
