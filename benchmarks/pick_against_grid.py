@@ -2,8 +2,9 @@
 
 The whole grid is measured in full once. Then, for each of a number of budgets spread over the grid's times, ``pick``
 runs on measurements of its own, none of them the grid's, and its winner is held against the best of the grid. At last
-models that were picked are timed in fresh processes, and the percentile there is held against what was promised. To
-reach: the same winner in 19 of 20 budgets, on average at most 25 % of the grid's cost, and 9 of 10 promises kept.
+models that were picked are timed in fresh processes, and the percentile there is held against what was promised; a
+process that other work disturbed is started again, at most twice, as pick does with its own. To reach: the same winner
+in 19 of 20 budgets, on average at most 25 % of the grid's cost, and 9 of 10 promises kept.
 
 A winner is the same where model, file, precision, size, runtime and threads are; ``equal`` where its accuracy is, to a
 tenth of a point, and both keep the budget; ``on the edge`` where the budget lies within what two measurements of one
@@ -33,9 +34,10 @@ import numpy as np
 
 from ligera.deploy.pick.budget import Budget
 from ligera.deploy.pick.choice import winner_of
+from ligera.deploy.pick.evidence import Visit
 from ligera.deploy.pick.intervals import latency_of
 from ligera.deploy.pick.judging import TASKS, open_judge
-from ligera.deploy.pick.measuring import Measurer
+from ligera.deploy.pick.measuring import MOST_REPEATED, Measurer
 from ligera.deploy.pick.row import Row
 from ligera.deploy.pick.running import Field, PickReport, pick
 from ligera.deploy.pick.store import Store
@@ -171,7 +173,7 @@ def held(options: argparse.Namespace, winners: list[Row]) -> Iterator[Promise]:
             file = kept / f"{number:02d}.json"
             if not file.is_file():
                 print(f"fresh process {number + 1} of {options.repeats}: {key_of(row)}", file=sys.stderr)
-                visit = measurer.one_visit([row.candidate])[row.candidate]
+                visit = undisturbed(measurer, row)
                 fresh = {"candidate": key_of(row), "ms": latency_of([visit], 95).value, "noise": visit.noise}
                 write_bytes(file, json.dumps(fresh).encode())
             fresh = json.loads(file.read_text())
@@ -179,6 +181,15 @@ def held(options: argparse.Namespace, winners: list[Row]) -> Iterator[Promise]:
                 raise LigeraError(f"{file}: is of {fresh['candidate']}, not of {key_of(row)}; remove {kept}")
             promised_ms = row.costs.promised_ms
             yield Promise(key_of(row), promised_ms, fresh["ms"], fresh["ms"] <= promised_ms, tuple(fresh["noise"]))
+
+
+def undisturbed(measurer: Measurer, row: Row) -> Visit:
+    """A fresh process of ``row``; the last of three where all were disturbed."""
+    for _ in range(1 + MOST_REPEATED):
+        visit = measurer.one_visit([row.candidate])[row.candidate]
+        if not visit.noise:
+            break
+    return visit
 
 
 def summary(grid: PickReport, trials: list[Trial], promises: list[Promise]) -> dict[str, Any]:
@@ -197,6 +208,7 @@ def summary(grid: PickReport, trials: list[Trial], promises: list[Promise]) -> d
         "mean_cost_share": share,
         "promises_kept": kept,
         "promises": len(promises),
+        "disturbed": sum(bool(promise.noise) for promise in promises),
         "reached": {
             "winner": verdicts.count("same") + verdicts.count("equal") >= ENOUGH_SAME * len(trials),
             "cost": share <= MOST_COST,
@@ -222,7 +234,8 @@ def markdown(report: dict[str, Any], trials: list[Trial], promises: list[Promise
     )
     lines += ["", f"Winners: {counts} of {len(trials)}. Mean cost {report['mean_cost_share']:.0%} of the grid's"]
     lines[-1] += f" ({report['grid_cost_s']:.0f} s for {report['candidates']} candidates)."
-    lines[-1] += f" Promises kept: {report['promises_kept']} of {report['promises']}."
+    lines[-1] += f" Promises kept: {report['promises_kept']} of {report['promises']}"
+    lines[-1] += f" ({report['disturbed']} of these processes were disturbed all three times)."
     if report["noise"]:
         lines.append(
             f"Noise in {report['noisy_candidates']} of {report['candidates']} candidates of the grid: "

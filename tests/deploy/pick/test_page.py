@@ -73,6 +73,11 @@ def test_every_candidate_is_on_the_page_with_what_it_costs() -> None:
     assert "0.246 EUR/kWh" in page and "--max-side 320" in page and "Made Up 1" in page
 
 
+def test_whose_answers_a_candidates_accuracy_stands_on_is_said_where_they_are_not_its_own() -> None:
+    page = page_of(report([*three(), row(candidate("dull", 160), 0.2, None, heard_in="openvino")]))
+    assert "a more accurate one that fits was found first; what it answers is known from openvino" in page
+
+
 def test_where_nothing_fits_the_page_says_what_would() -> None:
     page = page_of(report(list(three()), Budget(max_ms=1)))
     assert "<h1>Nothing fits the budget</h1>" in page and "--max-ms 2.1" in page

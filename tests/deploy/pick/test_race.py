@@ -78,7 +78,7 @@ def test_a_race_in_which_nothing_fits_after_all_comes_to_an_end() -> None:
     )
     found = race([fast, slow], Budget(max_ms=8.5), world)
     assert not any(standing.fits(Budget(max_ms=8.5)) for standing in found)
-    assert world.visited == [fast.key(), slow.key()]
+    assert list(dict.fromkeys(world.visited)) == [fast.key(), slow.key()]
 
 
 @pytest.mark.parametrize("max_ms", [8, 9.5])

@@ -28,7 +28,7 @@ from ligera.deploy.pick.worker import WARM_UP_CALLS, WorkerJob
 from ligera.errors import LigeraError
 from ligera.meter.sources import Sources, find_sources
 
-__all__ = ["ROUNDS", "SCREENED_CALLS", "TIMED_PICTURES", "VISITS", "Measurer"]
+__all__ = ["MOST_REPEATED", "ROUNDS", "SCREENED_CALLS", "TIMED_PICTURES", "VISITS", "Measurer"]
 
 TIMED_PICTURES = 24
 SCREENED_CALLS = 8

@@ -81,7 +81,7 @@ def dropped_table(report: PickReport) -> str:
     if not rows:
         return ""
     body = "".join(
-        f'<tr><td>{_name(report, row)}</td><td class="words">{escape(row.dropped or UNNEEDED)}</td>'
+        f'<tr><td>{_name(report, row)}</td><td class="words">{escape(_why(row))}</td>'
         f"<td>{_or_dash(row.rough_ms, '.1f')}</td>"
         f"<td>{'-' if row.accuracy is None else f'{row.accuracy.value:.3f}'}</td>"
         f"<td>{'-' if row.accuracy is None else f'{row.accuracy.pictures:,}'}</td></tr>"
@@ -89,6 +89,11 @@ def dropped_table(report: PickReport) -> str:
     )
     table = _table(("candidate", "why", "about ms", report.metric, "pictures"), body)
     return f"<details><summary>{len(rows):,} candidates</summary>{table}</details>"
+
+
+def _why(row: Row) -> str:
+    heard = f"; what it answers is known from {row.heard_in}" if row.heard_in else ""
+    return (row.dropped or UNNEEDED) + heard
 
 
 def _timed(report: PickReport) -> list[tuple[int, Row]]:

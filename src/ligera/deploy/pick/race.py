@@ -6,7 +6,7 @@
    fastest is asked. After each step a candidate is out that is surely less accurate than one that surely fits, or
    surely slower than one that is surely as accurate.
 3. The rest, most accurate first, answers about all pictures itself and is timed in fresh processes until one keeps the
-   budget and one keeps the wider budget; the first of these processes is the last where it is far over. Where what
+   budget and one keeps the wider budget; no more processes than it takes to see that it is over. Where what
    others were dropped for does not fit after all, those come back.
 
 Without any limit the whole front is measured: all that is not beaten in time and accuracy at once.
@@ -14,25 +14,20 @@ Without any limit the whole front is measured: all that is not beaten in time an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ligera.deploy.pick.budget import Budget
 from ligera.deploy.pick.candidates import Candidate
 from ligera.deploy.pick.evidence import Visit
+from ligera.deploy.pick.heats import Heats
 from ligera.deploy.pick.intervals import latency_of
-from ligera.deploy.pick.measuring import VISITS, Measurer
+from ligera.deploy.pick.measuring import MOST_REPEATED, VISITS, Measurer
 from ligera.deploy.pick.standing import Standing
 from ligera.errors import DataError, LigeraError
 
 __all__ = ["race"]
 
-MORE_CALLS = 24
 GROUP = 3
-# How many times the limit ends a few runs early.
-FAR_OVER = 2.0
-# And how many times it is over in one quiet process, or in two that were not, before a candidate needs no more.
-HOPELESS, LOOKS_IN_NOISE = 1.15, 2
 # What another runtime may change of the accuracy of a network that is not in fp32.
 TWINS_DIFFER = 0.003
 
@@ -52,102 +47,23 @@ def race(
     return run.standings
 
 
-class _Race:
-    def __init__(self, standings: list[Standing], budget: Budget, measurer: Measurer) -> None:
-        self.standings = standings
-        self.budget = budget
-        self.wider = budget.relaxed()
-        self.measurer = measurer
-
-    @property
-    def alive(self) -> list[Standing]:
-        return [standing for standing in self.standings if not standing.dropped]
-
+class _Race(Heats):
     def measure_all(self) -> None:
         for standing in self.standings:
             self.measurer.note(f"every picture: {standing.candidate.key()}")
-            self._attempt(standing, lambda s=standing: self._hear(s, len(self.measurer.judge)))
+            self.hear_all(standing)
         for standing in self.alive:
             self._weigh_precision(standing)
         alive = self.alive
         for start in range(0, len(alive), GROUP):
-            self._visit(alive[start : start + GROUP], whole=True)
-
-    def weigh(self) -> None:
-        """Files that are too large, even for the wider budget, need no measuring."""
-        limit_mb = self.wider.max_mb
-        for standing in self.standings if limit_mb is not None else ():
-            size_mb = standing.candidate.size_mb
-            if size_mb is None:
-                standing.dropped = "the size of its file is not known"
-            elif size_mb > limit_mb:
-                standing.dropped = f"its file has {size_mb:.2f} MB"
-
-    def screen(self) -> None:
-        over: dict[tuple[Any, ...], Standing] = {}
-        waiting = sorted(self.alive, key=lambda s: (s.candidate.family, s.candidate.max_side or 0))
-        for number, standing in enumerate(waiting, start=1):
-            self.measurer.note(f"a few runs of {number} of {len(waiting)}: {standing.candidate.key()}")
-            smaller = over.get(standing.candidate.family)
-            if smaller is not None:
-                standing.dropped = f"larger than {smaller.candidate.max_side} px, which is over the time already"
-                continue
-            self._attempt(standing, lambda s=standing: self._screen(s))
-            limit_ms = self.wider.max_ms
-            if limit_ms is not None and not standing.dropped and standing.bounds_ms[0] > limit_ms:
-                standing.dropped = f"a few runs took {standing.rough_ms:.1f} ms"
-                over[standing.candidate.family] = standing
-
-    def _screen(self, standing: Standing) -> None:
-        limit_ms = self.wider.max_ms
-        stop_ms = None if limit_ms is None else limit_ms * FAR_OVER
-        standing.screening = self.measurer.screen(standing.candidate, stop_ms)
-        low, high = standing.bounds_ms
-        if limit_ms is not None and low <= limit_ms < high:
-            standing.screening = self.measurer.screen(standing.candidate, stop_ms, MORE_CALLS)
-
-    def halve(self) -> None:
-        count = len(self.measurer.judge)
-        for step in self.measurer.steps:
-            alive = sorted(self.alive, key=lambda s: s.rough_ms)
-            asked: list[Standing] = []
-            for number, standing in enumerate(alive, start=1):
-                twin = next((other for other in asked if standing.is_twin_of(other)), None)
-                if twin is not None and (standing.heard_from is not None or not standing.said):
-                    standing.overhear(twin)
-                    continue
-                words = f"{number} of {len(alive)} on {step:,} of {count:,} pictures: {standing.candidate.key()}"
-                self.measurer.note(words)
-                self._attempt(standing, lambda s=standing, n=step: self._hear(s, n))
-                asked += [] if standing.dropped else [standing]
-            self._drop_losers(step)
-
-    def _hear(self, standing: Standing, pictures: int) -> None:
-        if standing.heard_from is not None:
-            standing.said, standing.heard_from = {}, None
-        if len(standing.said) < pictures:
-            standing.said = self.measurer.look(standing.candidate, pictures, standing.said)
-            standing.value, standing.redrawn = self.measurer.judge.weigh(standing.said)
-
-    def _drop_losers(self, pictures: int) -> None:
-        """Those that others lose to stay themselves, so that nothing is dropped for what is not there any more."""
-        kept: list[Standing] = []
-        count = len(self.measurer.judge)
-        for standing in sorted(self.alive, key=lambda s: (-s.rank, s.rough_ms)):
-            winner = next((other for other in kept if standing.loses_to(other, self.budget, count)), None)
-            if winner is None:
-                kept.append(standing)
-                continue
-            behind = f"{self.measurer.judge.metric} {standing.value:.3f} on {pictures:,} pictures"
-            standing.dropped = f"{behind}, where {winner.candidate.key()} has {winner.value:.3f}"
-            standing.lost_to = winner
+            self._visit(alive[start : start + GROUP])
 
     def measure(self) -> None:
         """Walk down from the most accurate until both budgets are kept, then up to what would be enough if none is."""
         if self.budget.is_open:
             front = sorted(self.alive, key=lambda s: s.rough_ms)
             for standing in front:
-                self._attempt(standing, lambda s=standing: self._hear(s, len(self.measurer.judge)))
+                self.hear_all(standing)
             front = [standing for standing in front if not standing.dropped]
             for start in range(0, len(front), GROUP):
                 self._visit(front[start : start + GROUP])
@@ -176,13 +92,21 @@ class _Race:
         return bool(back)
 
     def _walk(self, budget: Budget) -> None:
-        waiting = sorted(self.alive, key=lambda s: (-s.rank, s.rough_ms))
+        waiting = self.alive
         while waiting:
-            done = [standing for standing in self.alive if standing.fits(budget)]
+            done = [s for s in self.alive if s.fits(budget) and len(s.visits) >= VISITS]
             best = max((standing.rank for standing in done), default=-1.0)
-            waiting = [standing for standing in waiting if self._may_beat(standing, best, done)]
+            waiting = self._in_order([standing for standing in waiting if self._may_beat(standing, best, done)])
             group, waiting = self._next(waiting, budget, best)
-            self._visit(group)
+            self._visit(group, budget)
+
+    def _in_order(self, waiting: list[Standing]) -> list[Standing]:
+        """Most accurate first; where another runtime may answer better than the first of them, it is asked too."""
+        waiting = sorted(waiting, key=lambda s: (-s.rank, s.rough_ms))
+        rivals = [s for s in waiting if s.is_twin_of(waiting[0]) and not s.answers_as(waiting[0])]
+        for standing in [waiting[0], *rivals] if rivals else ():
+            self.hear_all(standing)
+        return sorted(waiting, key=lambda s: (-s.rank, s.rough_ms))
 
     def _may_beat(self, standing: Standing, best: float, done: list[Standing]) -> bool:
         """Whether it is worth a look beside ``done``, which fit and of which the most accurate has the rank ``best``.
@@ -198,11 +122,11 @@ class _Race:
         """The next few to be timed side by side: no more than up to one that is likely to fit."""
         group: list[Standing] = []
         for place, standing in enumerate(waiting):
-            self._attempt(standing, lambda s=standing: self._hear(s, len(self.measurer.judge)))
+            self.hear_all(standing)
             self._weigh_precision(standing)
             if standing.dropped or standing.rank < best:
                 continue
-            if not standing.visits:
+            if len(standing.visits) < VISITS and not self._hopeless(standing.visits, budget):
                 group.append(standing)
             if standing.likely_fits(budget) or len(group) == GROUP:
                 return group, waiting[place + 1 :]
@@ -215,7 +139,7 @@ class _Race:
             standing.drop_points = 0.0
         original = self._original_of(standing)
         if original is not None:
-            self._attempt(original, lambda: self._hear(original, len(self.measurer.judge)))
+            self.hear_all(original)
             if original.value is not None and standing.value is not None:
                 standing.drop_points = 100 * (original.value - standing.value)
         if limit is not None and standing.drop_points is None:
@@ -235,10 +159,14 @@ class _Race:
         ]
         return min(found, key=lambda other: other.candidate.runtime != own.runtime, default=None)
 
-    def _visit(self, group: list[Standing], *, whole: bool = False) -> None:
+    def _visit(self, group: list[Standing], budget: Budget | None = None) -> None:
+        """Time ``group`` in fresh processes, as many as it takes to see whether ``budget`` is kept."""
         if not group:
             return
-        hopeless = (lambda visits: False) if whole else self._hopeless
+
+        def hopeless(visits: Sequence[Visit]) -> bool:
+            return budget is not None and self._hopeless(visits, budget)
+
         self.measurer.note(f"timing in fresh processes: {'; '.join(s.candidate.key() for s in group)}")
         try:
             found = self.measurer.visit([standing.candidate for standing in group], hopeless)
@@ -248,17 +176,21 @@ class _Race:
             # one of them cannot; alone, each can say whether it is the one
             found = {}
             for standing in group:
-                self._attempt(standing, lambda s=standing: found.update(self.measurer.visit([s.candidate], hopeless)))
+                self.attempt(standing, lambda s=standing: found.update(self.measurer.visit([s.candidate], hopeless)))
         for standing in group:
             standing.visits = found.get(standing.candidate, [])
 
-    def _hopeless(self, visits: Sequence[Visit]) -> bool:
-        """Whether no further visits could bring a candidate into the wider budget, all but surely."""
-        limit_ms = self.wider.max_ms
-        looks = sum(not visit.noise for visit in visits) or len(visits) // LOOKS_IN_NOISE
-        if limit_ms is None or not looks:
+    def _hopeless(self, visits: Sequence[Visit], budget: Budget) -> bool:
+        """Whether no further visits can bring a candidate into ``budget``.
+
+        A promise is never less than the longest of the visits that it is made from, see ``latency_of``; those that were
+        disturbed are among them as soon as there are too many to repeat.
+        """
+        disturbed = [visit for visit in visits if visit.noise]
+        kept = visits if len(disturbed) > MOST_REPEATED else [visit for visit in visits if not visit.noise]
+        if budget.max_ms is None or not kept:
             return False
-        return latency_of(visits, self.budget.percentile).low > limit_ms * HOPELESS
+        return latency_of(kept, budget.percentile).high > budget.max_ms
 
     def _complete_nearest(self) -> None:
         """Nothing fits: the budget that would do is not told from a first look."""
@@ -267,7 +199,7 @@ class _Race:
             nearest = min(timed, key=lambda s: s.costs(self.budget.percentile).promised_ms, default=None)
             if nearest is None or len(nearest.visits) >= VISITS:
                 return
-            self._visit([nearest], whole=True)
+            self._visit([nearest])
 
     def _visit_nearest(self) -> None:
         """Nothing can fit: measure what is least over, so that a budget which would do can be told."""
@@ -275,11 +207,11 @@ class _Race:
         sizes = [s.candidate.size_mb for s in runnable if s.candidate.size_mb is not None]
         for standing in runnable:
             if self.wider.max_mb is not None and standing.candidate.size_mb == min(sizes, default=None):
-                self._attempt(standing, lambda s=standing: self._screen(s))
+                self.attempt(standing, lambda s=standing: self.screen_one(s))
         known = [standing for standing in runnable if standing.screening is not None and not standing.broken]
         if known:
             nearest = min(known, key=lambda s: (self._excess(s), -(s.candidate.max_side or 0), s.rough_ms))
-            self._attempt(nearest, lambda: self._hear(nearest, len(self.measurer.judge)))
+            self.hear_all(nearest)
             self._weigh_precision(nearest)
             self._visit([nearest])
 
@@ -291,12 +223,3 @@ class _Race:
         if self.budget.max_mb is not None:
             parts.append((standing.candidate.size_mb or float("inf")) / self.budget.max_mb)
         return max(parts)
-
-    def _attempt(self, standing: Standing, work: Callable[[], object]) -> None:
-        """Do ``work``; a candidate that cannot is out and says why, trouble with the data ends everything."""
-        try:
-            work()
-        except DataError:
-            raise
-        except LigeraError as error:
-            standing.dropped, standing.broken = f"cannot run: {error}", True
