@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ligera import cli
-from ligera.deploy.watching.video import VideoFile
+from ligera.deploy.video import VideoFile
 
 from .deploy.watching.coloured import ANN, OTHER, write_film, write_recognizer_of_colours
 
@@ -145,7 +145,7 @@ def test_a_full_disk_is_one_line_and_what_fits_is_kept(
     ann: Path, film: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("drawn.mp4").write_bytes(b"before")
-    monkeypatch.setattr("ligera.deploy.watching.video.RESERVED_BYTES", 1 << 60)
+    monkeypatch.setattr("ligera.deploy.video.RESERVED_BYTES", 1 << 60)
     assert watch(film, "--who", "ann", "--no-window", "--out", "drawn.mp4") == 2
     assert "drawn.mp4: no space left on the disk; nothing was written" in capsys.readouterr().err
     assert Path("drawn.mp4").read_bytes() == b"before"

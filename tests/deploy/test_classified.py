@@ -14,7 +14,7 @@ from ligera.deploy import contact_sheet
 from ligera.deploy.classified import ClassifiedFolder, ClassifiedShot, result_names
 from ligera.deploy.classifier import Classification
 from ligera.deploy.contact_sheet import captioned, plain_text, sheet
-from ligera.deploy.sources import PlannedSource, Shot, VideoFormat
+from ligera.deploy.sources import PlannedSource, Shot
 from ligera.errors import PictureError
 from ligera.records import Picture
 
@@ -81,10 +81,10 @@ def test_the_names_foretold_are_those_written(tmp_path: Path) -> None:
 
 
 def test_frames_become_one_video_even_when_interrupted(tmp_path: Path) -> None:
-    source, form = PlannedSource("video", "clip.avi", PurePath("clip")), VideoFormat(40, 40, 10.0)
+    source = PlannedSource("video", "clip.avi", PurePath("clip"))
     with pytest.raises(KeyboardInterrupt), ClassifiedFolder(tmp_path) as folder:
         for frame in range(3):
-            folder.add(ClassifiedShot(Shot(source, Picture(plain("red")), frame=frame, video=form), FOUND))
+            folder.add(ClassifiedShot(Shot(source, Picture(plain("red")), frame=frame, fps=10.0), FOUND))
         raise KeyboardInterrupt
     rows = [json.loads(line) for line in (tmp_path / "classifications.jsonl").read_text().splitlines()]
     assert [row["frame"] for row in rows] == [0, 1, 2]

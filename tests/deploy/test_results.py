@@ -9,7 +9,7 @@ import pytest
 
 from ligera.data.pictures import read_picture
 from ligera.deploy.results import Result, ResultFolder
-from ligera.deploy.sources import PlannedSource, Shot, VideoFormat
+from ligera.deploy.sources import PlannedSource, Shot
 from ligera.errors import PictureError
 from ligera.records import Detections, Picture
 
@@ -55,10 +55,9 @@ def test_a_picture_longer_than_jpeg_allows_is_written_as_png(tmp_path: Path) -> 
 
 def test_frames_become_one_video_even_when_interrupted(tmp_path: Path) -> None:
     source = PlannedSource("video", "clip.avi", PurePath("clip"))
-    form = VideoFormat(128, 96, 10.0)
     with pytest.raises(KeyboardInterrupt), ResultFolder(tmp_path) as folder:
         for frame in range(3):
-            folder.add(Result(Shot(source, Picture(spots(128, 96)), frame=frame, video=form), FOUND))
+            folder.add(Result(Shot(source, Picture(spots(128, 96)), frame=frame, fps=10.0), FOUND))
         raise KeyboardInterrupt
     rows = [json.loads(line) for line in (tmp_path / "detections.jsonl").read_text().splitlines()]
     assert [row["frame"] for row in rows] == [0, 1, 2]

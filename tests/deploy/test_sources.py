@@ -61,7 +61,7 @@ def test_a_video_is_one_shot_for_each_frame(tmp_path: Path) -> None:
     video = write_video(tmp_path / "clip.avi")
     seen = list(shots(plan([str(video)])))
     assert [shot.frame for shot in seen] == [0, 1, 2, 3, 4]
-    assert seen[0].video is not None and (seen[0].video.width, seen[0].video.fps) == (128, 10.0)
+    assert seen[0].fps == 10.0
     assert seen[2].picture is not None
     assert seen[2].picture.pixels[40:60, 70:90].mean() > 200
     assert seen[2].picture.pixels[:20].mean() < 60

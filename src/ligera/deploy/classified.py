@@ -63,8 +63,8 @@ class ClassifiedFolder:
             return
         # the score first, as a long label is cut
         text = f"{result.found.score:.2f} {result.found.label}"
-        if shot.video:
-            self._videos.write(shot.source.target, shot.video, captioned(shot.picture.pixels, text))
+        if shot.fps is not None:
+            self._videos.write(shot.source.target, shot.fps, captioned(shot.picture.pixels, text))
         else:
             self._sheets.add(shot.picture.pixels, text)
 

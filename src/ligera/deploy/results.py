@@ -18,7 +18,8 @@ import numpy as np
 
 from ligera.deploy.drawing import crop, draw
 from ligera.deploy.layout.page_files import write_page
-from ligera.deploy.sources import Shot, VideoFormat
+from ligera.deploy.sources import Shot
+from ligera.deploy.video import VideoFile
 from ligera.errors import DataError
 from ligera.files import JsonLines, write_bytes
 from ligera.records import Detections
@@ -27,7 +28,6 @@ __all__ = ["Result", "ResultFolder", "VideoFiles", "opened_row", "write_picture"
 
 JPEG_QUALITY = 92
 JPEG_MAX_SIDE_PX = 65_500
-VIDEO_CODEC = "mp4v"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class ResultFolder:
         if result.found is None or shot.picture is None:
             return
         pixels = shot.picture.pixels
-        if shot.video:
-            self._videos.write(shot.source.target, shot.video, draw(pixels, result.found, legend=False))
+        if shot.fps is not None:
+            self._videos.write(shot.source.target, shot.fps, draw(pixels, result.found, legend=False))
         else:
             write_picture(self.folder / shot.source.target, draw(pixels, result.found))
         if self._crops:
@@ -101,62 +101,22 @@ class VideoFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._videos: dict[PurePath, _Video] = {}
+        self._videos: dict[PurePath, VideoFile] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> VideoFiles:
         return self
 
-    def write(self, target: PurePath, form: VideoFormat, pixels: np.ndarray) -> None:
+    def write(self, target: PurePath, fps: float, pixels: np.ndarray) -> None:
         """Put one frame, ``(H, W, 3)`` uint8 RGB, at the end of the video ``target``."""
         if target not in self._videos:
-            self._videos[target] = self._stack.enter_context(_Video(self._folder / f"{target}.mp4", form))
+            self._videos[target] = self._stack.enter_context(VideoFile(self._folder / f"{target}.mp4", fps))
         self._videos[target].write(pixels)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
-
-
-class _Video:
-    """An MP4 being written under a temporary name; on leaving it gets its own, with the frames there are."""
-
-    def __init__(self, path: Path, form: VideoFormat) -> None:
-        self._path, self._form = path, form
-        self._part = path.with_name(f".{path.stem}.part.mp4")
-
-    def __enter__(self) -> _Video:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        codec = cv2.VideoWriter.fourcc(*VIDEO_CODEC)
-        size = (self._form.width, self._form.height)
-        self._writer = cv2.VideoWriter(str(self._part), codec, self._form.fps, size)
-        if not self._writer.isOpened():
-            raise DataError(f"{self._path}: no video can be written there with this OpenCV; use --json instead")
-        return self
-
-    def write(self, pixels: np.ndarray) -> None:
-        self._writer.write(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._writer.release()
-        if _plays(self._part):
-            self._part.replace(self._path)
-            return
-        self._part.unlink(missing_ok=True)
-        if error is None:
-            raise DataError(f"{self._path}: the video could not be written whole; is there space on the disk?")
-
-
-def _plays(video: Path) -> bool:
-    """Whether a finished video has its frames: OpenCV says nothing when a disk is full."""
-    capture = cv2.VideoCapture(str(video))
-    try:
-        return capture.isOpened() and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
-    finally:
-        capture.release()
 
 
 def write_picture(path: PurePath, pixels: np.ndarray) -> None:

@@ -20,7 +20,7 @@ from ligera.deploy.capture import frames_per_second, is_camera, open_camera, ope
 from ligera.errors import DataError, LigeraError, PictureError, UsageError
 from ligera.records import Picture
 
-__all__ = ["VIDEO_SUFFIXES", "PlannedSource", "Shot", "VideoFormat", "plan", "shots"]
+__all__ = ["VIDEO_SUFFIXES", "PlannedSource", "Shot", "plan", "shots"]
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"})
 STDIN_LIMIT_BYTES = 256 * 2**20
@@ -42,23 +42,14 @@ class PlannedSource:
 
 
 @dataclass(frozen=True, slots=True)
-class VideoFormat:
-    """Size in px and frames per second of the video that a shot is a frame of."""
-
-    width: int
-    height: int
-    fps: float
-
-
-@dataclass(frozen=True, slots=True)
 class Shot:
-    """One picture to look at, or ``error``; ``frame`` counts from 0 in videos and is ``None`` elsewhere."""
+    """One picture to look at, or ``error``; of a video it is ``frame`` from 0 on, at ``fps``, which others have not."""
 
     source: PlannedSource
     picture: Picture | None = None
     error: LigeraError | None = None
     frame: int | None = None
-    video: VideoFormat | None = None
+    fps: float | None = None
 
 
 def plan(sources: Iterable[str]) -> list[PlannedSource]:
@@ -157,10 +148,8 @@ def _frames(entry: PlannedSource) -> Iterator[Shot]:
             arrived, pixels = capture.read()
             if not arrived:
                 break
-            height, width = pixels.shape[:2]
-            form = VideoFormat(width, height, fps)
             picture = Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), entry.name)
-            yield Shot(entry, picture, frame=frame, video=form)
+            yield Shot(entry, picture, frame=frame, fps=fps)
             frame += 1
         if frame == 0:
             yield Shot(entry, error=DataError(f"{entry.name}: holds no frame that can be decoded"))

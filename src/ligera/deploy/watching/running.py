@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ligera.deploy.video import VideoFile
 from ligera.deploy.watching.feeds import Feed, Frame
 from ligera.deploy.watching.scene import draw_scene, status_lines
-from ligera.deploy.watching.video import VideoFile
 from ligera.deploy.watching.watcher import Event, Person, Watcher
 from ligera.deploy.watching.window import Window
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ligera.deploy.watching.video import VideoFile, check_place
+from ligera.deploy.video import VideoFile, check_place
 from ligera.errors import DataError, UsageError
 
-from .coloured import ANN, frame, write_film
+from .watching.coloured import ANN, frame, write_film
 
 OLD = b"what stood there before"
 PIXELS = frame({(1, 1): ANN})
@@ -66,7 +66,7 @@ def test_without_a_frame_nothing_is_written(place: Path) -> None:
 
 def test_a_killed_run_leaves_the_old_file_and_the_next_run_clears_up(place: Path) -> None:
     code = (
-        "import os, sys, numpy as np; from pathlib import Path; from ligera.deploy.watching.video import VideoFile\n"
+        "import os, sys, numpy as np; from pathlib import Path; from ligera.deploy.video import VideoFile\n"
         "with VideoFile(Path(sys.argv[1]), 10.0) as video:\n"
         "    [video.write(np.zeros((96, 160, 3), np.uint8)) for _ in range(50)]\n"
         "    os.kill(os.getpid(), 9)"
@@ -103,7 +103,7 @@ def test_a_disk_full_from_the_start_leaves_what_was_there(place: Path) -> None:
 def test_a_file_that_the_system_cuts_short_is_an_error_and_the_old_one_stays(place: Path) -> None:
     code = (
         "import resource, sys, numpy as np; from pathlib import Path\n"
-        "from ligera.deploy.watching.video import VideoFile; from ligera.errors import DataError\n"
+        "from ligera.deploy.video import VideoFile; from ligera.errors import DataError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)); noise = np.random.default_rng(0)\n"
         "try:\n"
         "    with VideoFile(Path(sys.argv[1]), 10.0) as video:\n"
