@@ -77,9 +77,9 @@ def watch(
     """
     import cv2
 
+    from ligera.deploy.video import check_place
     from ligera.deploy.watching.feeds import open_source
     from ligera.deploy.watching.recognizer import Recognizer, find_bundle
-    from ligera.deploy.watching.video import check_place
     from ligera.deploy.watching.watcher import load_watcher
 
     if out is not None:
@@ -138,9 +138,9 @@ def _run(
     timings: bool,
     as_json: bool,
 ) -> None:
+    from ligera.deploy.video import VideoFile
     from ligera.deploy.watching.feeds import EveryFrame, NewestFrames
     from ligera.deploy.watching.running import watch_feed
-    from ligera.deploy.watching.video import VideoFile
 
     feed = NewestFrames(source) if live else EveryFrame(source)
     teller = Teller(silent=screen is not None)
