@@ -12,7 +12,7 @@ from ligera.commands.terminal import print_json, say
 from ligera.commands.training_progress import TrainingProgress
 from ligera.errors import MissingExtra, UsageError, nearest
 
-STUDIES = ("dynamic", "dynamic-faces", "detectors", "mtcnn-parallel", "facenas", "transfer", "engines")
+STUDIES = ("dynamic", "dynamic-faces", "detectors", "mtcnn-parallel", "facenas", "transfer", "engines", "manuscripts")
 
 
 def study(

@@ -25,6 +25,7 @@ MODULES = {
     "transfer": "ligera.studies.transfer.study",
     "facenas": "ligera.studies.facenas.study",
     "engines": "ligera.studies.engines.study",
+    "manuscripts": "ligera.studies.manuscripts.study",
 }
 
 
