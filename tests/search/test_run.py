@@ -160,6 +160,8 @@ def test_wrong_recipes_are_refused_before_any_folder_is_made(values: dict, tmp_p
         ({"targets": [{"attribute": "macs", "target": -3}]}, "greater than 0"),
         ({"sampler": {"kind": "static"}}, "expected kind full"),
         ({"method": "luck"}, "method"),
+        ({"pretrained": "weights.safetensors"}, "pretrained: a search makes its nets of other blocks .*; leave it out"),
+        ({"pretrained": "weights.safetensors", "frozen_stages": 1}, "pretrained: a search makes"),
     ],
 )
 def test_a_wrong_key_or_value_is_named_in_one_line(change: dict, complaint: str, values: dict, tmp_path: Path) -> None:

@@ -72,7 +72,9 @@ def export(
     as its last checkpoint stands. P-Net alone, or P- and R-Net, make a bundle that ``ligera mine`` goes on with.
 
     In another precision than fp32 a bundle that loses more than --max-drop on --gate-data is not written (exit code 4);
-    of int8 the layers that lose most are kept in float first, as few as will do.
+    of int8 the layers that lose most are kept in float first, as few as will do. A recogniser that ``ligera enroll``
+    made takes photos for both: it finds the face in each, as it does when it runs, and is judged at its threshold on a
+    folder for each person and one called unknown.
     """
     _check_precision(precision)
     plan = None
@@ -182,9 +184,11 @@ def _convert(model: str, out: Path, plan: ConversionPlan, as_json: bool) -> None
                 "max_drop": None if gate is None else gate.max_drop,
                 "metric": None if gate is None else gate.metric,
                 "gate_data": None if gate is None else gate.data,
+                "judged": None if gate is None else gate.judged,
                 "calibration": None if record.calibration is None else asdict(record.calibration),
                 "layers": record.layers,
                 "kept_float": list(record.kept_float),
+                "logit_shift": list(record.logit_shift),
                 "tried": [{"kept": kept, "drop": drop} for kept, drop in done.tried],
                 "graph_sha256": card.graph_sha256,
                 "source_sha256": record.source_sha256,
@@ -198,4 +202,5 @@ def _convert(model: str, out: Path, plan: ConversionPlan, as_json: bool) -> None
     if gate is None:
         say("what it lost was not measured: give labelled pictures as --gate-data")
     else:
-        say(f"{gate.data}: {gate.after:.2f} points of {gate.metric}, fp32 {gate.before:.2f}, drop {gate.drop:+.2f}")
+        scores = f"{gate.after:.2f} points of {gate.metric}, fp32 {gate.before:.2f}"
+        say(f"{gate.data}: {scores}, drop {gate.drop:+.2f} (n {gate.judged:,})")

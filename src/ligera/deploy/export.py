@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ligera.deploy.bundle import BundleCard, write_bundle
+from ligera.deploy.export_padding import PURPOSE, settle_padding
+from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import MissingExtra, ModelError
 from ligera.models.preprocess import prepare
@@ -35,6 +37,7 @@ __all__ = [
     "fold_scale",
     "largest_difference",
     "to_onnx",
+    "traced",
 ]
 
 OPSET = 17
@@ -78,7 +81,7 @@ def export_classifier(network: nn.Module, card: BundleCard, path: Path, *, seed:
         raise ValueError("card: expected that of a classifier, with a fixed size of its input")
     sides = card.preprocess.fixed
     axes = {"pictures": {0: "batch"}, "logits": {0: "batch"}}
-    graph, preprocess = fold_scale(_traced(network, (2, 3, *sides), ("logits",), axes), card.preprocess)
+    graph, preprocess = fold_scale(traced(network, (2, 3, *sides), ("logits",), axes), card.preprocess)
     _check_logits(graph, card, path)
     generator = np.random.default_rng(seed)
     pictures = (generator.integers(0, 256, (count, *sides, 3), np.uint8) for count in PARITY_BATCHES)
@@ -110,15 +113,20 @@ def to_onnx(network: nn.Module) -> bytes:
     """A detector in eval mode as a serialised ONNX model; the network itself is as before afterwards."""
     free = {0: "batch"}
     axes = {"pictures": free | {2: "height", 3: "width"}, **{name: free | {1: "priors"} for name in OUTPUTS}}
-    return _traced(network, (1, 3, 64, 96), OUTPUTS, axes)
+    return traced(network, (1, 3, 64, 96), OUTPUTS, axes)
 
 
-def _traced(
+def traced(
     network: nn.Module, shape: tuple[int, ...], outputs: tuple[str, ...], axes: dict[str, dict[int, str]]
 ) -> bytes:
+    """``network`` in eval mode on zeros of ``shape`` as a serialised ONNX model of ``pictures`` to ``outputs``.
+
+    ``axes`` names the sides of each that stay free. Where only the batch is, padding that the network computes by the
+    size of its input, as TensorFlow pads and timm imitates, becomes numbers, as no runtime fuses through it.
+    """
     torch = _torch()
     buffer = io.BytesIO()
-    place = next(network.parameters()).device
+    place = next((parameter.device for parameter in network.parameters()), "cpu")
     with _evaluating(network), warnings.catch_warnings():
         # The tracing exporter needs no package beyond onnx and folds batch norm; torch calls it legacy.
         warnings.simplefilter("ignore")
@@ -132,7 +140,7 @@ def _traced(
             output_names=list(outputs),
             dynamic_axes=axes,
         )
-    return buffer.getvalue()
+    return settle_padding(buffer.getvalue())
 
 
 def fold_scale(graph: bytes, preprocess: Preprocess) -> tuple[bytes, Preprocess]:
@@ -141,10 +149,7 @@ def fold_scale(graph: bytes, preprocess: Preprocess) -> tuple[bytes, Preprocess]
     Exact where the mean is zero, as the padding is zero on either side of the scale; otherwise, or where anything but
     one convolution reads the input, both come back unchanged.
     """
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "exporting a network") from None
+    onnx = load_onnx(PURPOSE)
     if any(preprocess.mean) or set(preprocess.scale) == {1.0}:
         return graph, preprocess
     model = onnx.load_model_from_string(graph)

@@ -7,9 +7,7 @@ threshold, and 0 for ``unknown``: the largest is the answer, and a score of 0.5 
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,8 @@ import numpy as np
 
 from ligera.deploy.bundle import BundleCard, write_bundle
 from ligera.deploy.enrolling.squares import FACE_KEY, FaceRule
-from ligera.deploy.quantization.padding import settle_padding
+from ligera.deploy.export import traced
+from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import MissingExtra, ModelError
 from ligera.files import write_whole
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["trace_base", "write_recognizer"]
 
-OPSET = 17
+PURPOSE = "enrolling a person"
 # relative to the largest feature; float32 rounds in proportion
 TOLERANCE = 1e-3
 
@@ -39,32 +38,19 @@ def trace_base(base: Base, side_px: int) -> bytes:
     Raises ``ModelError`` where the base cannot take pictures of that side or ONNX Runtime and torch differ.
     """
     torch = _torch()
-    buffer = io.BytesIO()
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (2, 3, side_px, side_px)).astype(np.float32)
     spec = base.spec
     pixels = (pixels - np.reshape(spec.mean, (3, 1, 1))) * np.reshape(spec.scale, (3, 1, 1))
     pictures = torch.from_numpy(pixels.astype(np.float32))
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            # The tracing exporter needs no package beyond onnx; torch calls it legacy.
-            warnings.simplefilter("ignore")
+        with torch.no_grad():
             expected = base.network(pictures).numpy()
-            torch.onnx.export(
-                base.network,
-                (pictures,),
-                buffer,
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["pictures"],
-                output_names=["features"],
-                dynamic_axes={"pictures": {0: "batch"}, "features": {0: "batch"}},
-            )
+        axes = {name: {0: "batch"} for name in ("pictures", "features")}
+        graph = traced(base.network, tuple(pictures.shape), ("features",), axes)
     except (RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0][:100]
         raise ModelError(f"{base.name}: cannot take pictures of {side_px} x {side_px} px ({reason})") from None
-    # a base of TensorFlow's computes its padding for each picture, which no fusing of a runtime gets through
-    graph = settle_padding(buffer.getvalue())
     found = OnnxRuntime(graph).run(pictures.numpy())["features"]
     difference = float(np.abs(found - expected).max() / max(1.0, float(np.abs(expected).max())))
     if not difference <= TOLERANCE:
@@ -84,13 +70,13 @@ def write_recognizer(
     """
     if len(card.labels) != len(weight) + 1:
         raise ValueError(f"labels: expected {len(weight) + 1}, one for each person and unknown, got {len(card.labels)}")
-    onnx = _onnx()
+    onnx = load_onnx(PURPOSE)
     model = onnx.load_model_from_string(graph)
     matrix = np.concatenate([weight, np.zeros_like(weight[:1])]).T.astype(np.float32)
     offset = np.append(bias, 0).astype(np.float32)
     tensors = (("head.weight", np.ascontiguousarray(matrix)), ("head.bias", offset))
     model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in tensors)
-    model.graph.node.append(onnx.helper.make_node("Gemm", ["features", "head.weight", "head.bias"], ["logits"]))
+    model.graph.node.append(onnx.helper.make_node("Gemm", ["features", "head.weight", "head.bias"], ["logits"], "head"))
     del model.graph.output[:]
     shape = ["batch", len(card.labels)]
     model.graph.output.append(onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, shape))
@@ -112,13 +98,5 @@ def _torch() -> Any:
     try:
         import torch
     except ModuleNotFoundError:
-        raise MissingExtra("torch", "train", "enrolling a person") from None
+        raise MissingExtra("torch", "train", PURPOSE) from None
     return torch
-
-
-def _onnx() -> Any:
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "enrolling a person") from None
-    return onnx

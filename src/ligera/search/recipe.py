@@ -77,9 +77,14 @@ class SearchRecipe(FacesRecipe):
     minutes: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
-    def _gates_are_taught(self) -> SearchRecipe:
+    def _fits_a_search(self) -> SearchRecipe:
         if self.method == "gates" and self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs: expected fewer than the {self.epochs} epochs, got {self.warmup_epochs}")
+        if self.pretrained is not None:
+            raise ValueError(
+                "pretrained: a search makes its nets of other blocks than those weights are for; leave it out, and "
+                "train what is found with 'ligera train'"
+            )
         if self.sampler.kind != "full":
             raise ValueError(f"sampler: a search shows all pictures; expected kind full, got {self.sampler.kind}")
         names = [goal.attribute for goal in self.targets]

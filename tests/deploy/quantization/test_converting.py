@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 import torch
 from torch import nn
@@ -183,16 +182,3 @@ def test_the_built_in_bundle_is_left_as_it_is(photos: Path, tmp_path: Path) -> N
     before = builtin_path("face-small").read_bytes()
     convert("face-small", tmp_path / "a.onnx", ConversionPlan("int8", calibrate=photos))
     assert builtin_path("face-small").read_bytes() == before
-
-
-def test_what_a_recogniser_says_of_faces_is_carried_over(tmp_path: Path) -> None:
-    whole, small = tmp_path / "whole.onnx", tmp_path / "small.onnx"
-    export_classifier(ColourOf(), colours_card(), whole)
-    model = onnx.load(whole)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = "ligera.face", '{"detector": "face", "margin": 1.3}'
-    whole.write_bytes(model.SerializeToString())
-    write_plain(tmp_path / "photos" / "a.png", "red")
-    convert(whole, small, ConversionPlan("int8", calibrate=tmp_path / "photos"))
-    metadata = OnnxRuntime(small, threads=1).metadata
-    assert metadata["ligera.face"] == entry.value and '"precision": "int8"' in metadata["ligera"]

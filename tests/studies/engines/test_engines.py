@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import subprocess
@@ -134,29 +133,83 @@ def test_a_damaged_run_is_named(content: str, tmp_path: Path) -> None:
         judge_contender(contenders(tmp_path)[0], None, tmp_path)
 
 
-def test_benchmark_app_is_asked_for_the_same_and_compared_within_a_tenth(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A machine that slows down by a fifth with every slice, ours 4 % above theirs; ``[now]`` is its clock."""
+    now, slices = [0.0], [0]
+
+    class Fake:
+        def __init__(self, _: Contender) -> None:
+            pass
+
+        def __enter__(self) -> Fake:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def ask(self, line: str) -> dict[str, object]:
+            now[0] += 1.0
+            return {"execute": [5.2 * 1.2 ** (slices[0] // 2)] * int(line)}
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        folder = Path(command[command.index("-report_folder") + 1])
+        ms = 5.0 * 1.2 ** (slices[0] // 2)
+        (folder / "report.json").write_text(json.dumps({"execution_results": {"latency (ms)": f"{ms:.4f}"}}))
+        slices[0] += 2
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(peer, "Process", Fake)
+    monkeypatch.setattr(peer.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(peer.subprocess, "run", run)
+    return now
+
+
+def test_benchmark_app_is_asked_for_the_same(tmp_path: Path) -> None:
     bf16 = contenders(tmp_path)[4]
     line = " ".join(command_of(bf16, 7, tmp_path))
     for part in ("-hint none", "-api sync", "-nireq 1", "-infer_precision bf16", "-nthreads 1", "[1,3,64,96]", "-t 7"):
         assert part in line
-    monkeypatch.setattr(peer, "Process", lambda _: contextlib.nullcontext())
-    monkeypatch.setattr(peer, "_ours", lambda *_: 5.2)
 
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        folder = Path(command[command.index("-report_folder") + 1])
-        (folder / "report.json").write_text(json.dumps({"execution_results": {"latency (ms)": "5.00"}}))
-        return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(peer.subprocess, "run", run)
-    found = agree(bf16, 10, 1, tmp_path)
-    assert found.holds and found.ratio == pytest.approx(1.04) and agree(bf16, 10, 1, tmp_path) == found
-    assert not Agreement("a", (5.0, 6.0), 4.0).holds
-    assert agreement_table([found], "").rows[0][-2:] == ("1.04", "yes")
+@pytest.mark.usefixtures("clock")
+def test_neighbouring_slices_are_compared_so_that_a_wandering_clock_is_not_seen(tmp_path: Path) -> None:
+    (contender,) = [one for one in contenders(tmp_path) if one.key == "face-openvino-fp32"]
+    found = agree(contender, 8, 2, tmp_path)
+    assert len(found.ours) == len(found.theirs) == 8 and max(found.theirs) > 2 * min(found.theirs)
+    # where theirs goes first ours is already slower: half of the pairs are off, and the interval says so
+    assert sorted(round(ratio, 3) for ratio in found.ratios) == [1.04] * 4 + [1.248] * 4
+    assert found.interval == pytest.approx((1.04, 1.248), abs=1e-3) and found.verdict == "open"
+    assert agree(contender, 8, 2, tmp_path) == found
+    assert len(agree(contender, 5, 2, tmp_path).ours) == 5
+
+
+def test_agreement_is_yes_or_no_only_where_the_whole_interval_says_so() -> None:
+    def verdict(*ratios: float) -> str:
+        return Agreement("a", ratios, (1.0,) * len(ratios)).verdict
+
+    assert verdict(1.02, 0.97, 1.05, 0.99, 1.09) == "yes"
+    assert verdict(1.2, 1.3, 1.15, 1.11, 1.25) == "no" == verdict(0.8, 0.7, 0.85, 0.6, 0.89)
+    assert verdict(1.02, 0.97, 1.05, 0.99, 1.2) == "open" == verdict(1.0, 1.0)
+    # the lowest and the highest of eight may be left out
+    assert verdict(1.5, 0.5, 1.01, 1.02, 0.98, 1.03, 0.99, 1.0) == "yes"
+    row = agreement_table([Agreement("a", (5.0,) * 5, (4.9,) * 5)], "").rows[0]
+    assert row == ("a", "5.000 (5.000-5.000)", "4.900 (4.900-4.900)", "1.020 (1.020-1.020)", "yes")
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_program_that_fails_and_a_damaged_record_of_it_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (contender,) = [one for one in contenders(tmp_path) if one.key == "face-openvino-fp32"]
+    for content in ("{}", '{"key": "a", "ours": [1, 2], "theirs": 3}', '{"key": "a", "ours": [], "theirs": []}'):
+        (tmp_path / f"{contender.key}.json").write_text(content)
+        with pytest.raises(DataError, match=r"face-openvino-fp32\.json: damaged .*; remove it"):
+            agree(contender, 1, 1, tmp_path)
+    (tmp_path / f"{contender.key}.json").unlink()
     monkeypatch.setattr(peer.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", "no device\n"))
     with pytest.raises(DataError, match=r"benchmark_app on .*: gave no latency \(no device\)"):
-        agree(contenders(tmp_path)[3], 10, 1, tmp_path)
+        agree(contender, 1, 1, tmp_path)
 
 
 def write_labelled(folder: Path) -> None:

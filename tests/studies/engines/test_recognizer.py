@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pytest
 
 from ligera.deploy.accuracy import evaluate_classifier
 from ligera.deploy.classifier import Classifier
-from ligera.deploy.enrolling.photos import Faces, Sighting, thumb
+from ligera.deploy.enrolling.enroll import EnrollOptions
 from ligera.deploy.export_reference import TorchReference, recognition_network
+from ligera.deploy.quantization.calibration import picture_digests
+from ligera.deploy.quantization.record import precision_from_metadata
 from ligera.errors import DataError
 from ligera.studies.engines import recognizer as module
+from ligera.studies.engines import worker
+from ligera.studies.engines.contenders import BASE, Contender
+from ligera.studies.engines.preparing import prepare_model
 from ligera.studies.engines.recognizer import SIDE_PX, make_recognizer
 from ligera.train.recognition.bases import load_base
 
+from ...deploy.enrolling.striped import write_photos
+
 
 @pytest.fixture
-def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of ann, upright stripes, and of others, lying ones; found without looking for faces."""
-    generator = np.random.default_rng(0)
-    for number in range(48):
-        square = generator.integers(0, 120, (SIDE_PX, SIDE_PX, 3), np.uint8)
-        place = int(generator.integers(20, SIDE_PX - 40))
-        square[np.s_[:, place : place + 12] if number < 24 else np.s_[place : place + 12]] = 250
-        folder = tmp_path / "people" / ("ann" if number < 24 else "others")
-        folder.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / f"{number}.png"), square)
-
-    def find_photos(names: tuple[str, ...], sightings: list[Sighting], *_: object) -> Faces:
-        squares = [cv2.imread(str(entry.path))[:, :, ::-1] for entry in sightings]
-        thumbs = np.stack([np.stack([thumb(square)] * 2) for square in squares])
-        return Faces(names, np.stack(squares), thumbs, tuple(sightings), ())
-
-    monkeypatch.setattr(module, "find_photos", find_photos)
+def people(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of ann, upright stripes, and of others, lying ones, whose cells the detector ``bundle`` finds."""
+    write_photos(tmp_path / "people" / "ann", "upright", 24, 1)
+    for number in range(8):
+        write_photos(tmp_path / "people" / "others" / f"p{number}", "lying", 3, 100 + number)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "EnrollOptions", functools.partial(EnrollOptions, detector=str(bundle)))
     monkeypatch.setattr(module, "load_base", lambda *_: load_base("gradients", None, "pooled"))
     return tmp_path / "people"
 
@@ -44,8 +42,13 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_is_made_once_and_judges_people_it_never_saw(people: Path, tmp_path: Path) -> None:
     asked = people / "ann", people / "others", tmp_path / "none.safetensors", 20, 24, 1, tmp_path / "made"
     made = make_recognizer(*asked)
-    assert sum(made.counts) == 44 and len(list(made.test.rglob("*.png"))) == made.counts[2]
+    assert sum(made.counts) == 44
+    files = [sorted(path.rglob("*.png")) for path in (made.calibration, made.gate, made.test)]
+    assert tuple(map(len, files)) == made.counts
+    photos = [set(picture_digests(part)) for part in files]
+    assert sum(map(len, photos)) == len(set.union(*photos)) == 44
     with Classifier.load(made.bundle, threads=1) as classifier:
+        assert classifier.finds_faces
         scores = evaluate_classifier(classifier, made.test)
     assert scores.names == ("ann", "unknown") and float(scores.result.accuracy) > 0.8
     assert made.bundle.stat().st_mtime_ns == make_recognizer(*asked).bundle.stat().st_mtime_ns
@@ -56,6 +59,24 @@ def test_it_is_made_once_and_judges_people_it_never_saw(people: Path, tmp_path: 
     with Classifier.load(made.bundle, threads=1) as classifier:
         expected = classifier.runtime.run(batch)["logits"]
     np.testing.assert_allclose(reference.run(batch)["logits"], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_its_int8_is_held_to_a_bound_on_faces_that_are_not_scored(people: Path, tmp_path: Path) -> None:
+    settings = SimpleNamespace(
+        people=people, person="ann", others="others", weights=tmp_path / "none", faces=20, strangers=24
+    )
+    settings.threads, settings.pictures, settings.max_drop = 1, 5, 30.0
+    model = prepare_model("mobilenetv2", settings, tmp_path / "study")
+    assert model.data is not None and model.data.name == "test"
+    contender = Contender("mobilenetv2", BASE, model.bundles["int8"], SIDE_PX, SIDE_PX, 1, 1)
+    runtime = worker.open_contender(contender)
+    record = precision_from_metadata(runtime.metadata, "it")
+    assert record is not None and record.calibration is not None and record.gate is not None
+    assert record.calibration.faces and record.gate.data == "accuracy on mobilenetv2/gate"
+    found = worker._score(runtime, contender, model.data)
+    assert found["metric"] == "accuracy" and found["points"] > 70
+    assert "main face squared" in found["protocol"]
+    assert f"were chosen on {record.gate.judged} faces of validation" in model.note and "head" in model.note
 
 
 def test_a_damaged_record_of_it_is_named(people: Path, tmp_path: Path) -> None:

@@ -113,6 +113,13 @@ class FaceSquares:
     def __init__(self, detector: Detector, side_px: int, rule: FaceRule) -> None:
         self._detector, self._side_px, self._rule = detector, side_px, rule
 
+    @property
+    def key(self) -> str:
+        """What tells its squares from those of others: the rule, their side and the detector's network."""
+        card = getattr(self._detector.engine, "card", None)
+        network = self._detector.name if card is None else card.graph_sha256
+        return repr((self._rule, self._side_px, network))
+
     def cut(self, pixels: np.ndarray) -> np.ndarray | None:
         """The square around the main face of ``pixels``, ``None`` where no face is found."""
         found = self._detector.detect(pixels)

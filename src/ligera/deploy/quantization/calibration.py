@@ -1,8 +1,9 @@
 """Pictures -> the range that each activation of a network takes: what int8 is laid out by.
 
 In: a prepared float graph, its card and a :class:`CalibrationSet`. Out: lowest and highest value by tensor. Pictures go
-through the network one by one, prepared as detection and classification prepare them. Ranges are kept in the user's
-cache under a key of graph, pictures, method and ONNX Runtime's version; a damaged file there is measured anew.
+through the network one by one, prepared as detection and classification prepare them; a recogniser is shown the face of
+each, squared. Ranges are kept in the user's cache under a key of graph, pictures, how they are shown, method and ONNX
+Runtime's version; a damaged file there is measured anew.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ligera.data.folders import centre_square
 from ligera.data.pictures import find_pictures, read_picture
 from ligera.deploy.bundle import BundleCard
 from ligera.deploy.engine import limited
+from ligera.deploy.enrolling.squares import FaceSquares
 from ligera.deploy.quantization.packages import load_quantiser, quietly
 from ligera.deploy.quantization.record import Method
 from ligera.deploy.runtimes.engine_cache import cache_folder
@@ -35,27 +37,35 @@ __all__ = [
     "PICTURES",
     "CalibrationSet",
     "Ranges",
+    "choose_faces",
     "choose_pictures",
     "network_inputs",
     "picture_digests",
     "ranges_of",
+    "shown_inputs",
 ]
 
 METHODS: tuple[Method, ...] = ("minmax", "entropy", "percentile")
 PICTURES = 100
 MOST_PICTURES = 100_000
 PERCENTILE = 99.99
+MOST_BYTES = 2 * 2**30
 
 Ranges = Mapping[str, tuple[float, float]]
 Note = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CalibrationSet:
-    """The pictures to calibrate on, and one digest of all their files."""
+    """The pictures to calibrate on, and one digest of all their files.
+
+    ``squares`` ``(N, S, S, 3)`` uint8 RGB are what a recogniser looks at in them, ``key`` says how they were cut.
+    """
 
     paths: tuple[Path, ...]
     digests: tuple[str, ...]
+    squares: np.ndarray | None = None
+    key: str = ""
 
     @property
     def sha256(self) -> str:
@@ -83,6 +93,47 @@ def picture_digests(paths: Iterable[Path]) -> tuple[str, ...]:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
+def choose_faces(pictures: CalibrationSet, squares: FaceSquares, note: Note | None = None) -> CalibrationSet:
+    """Those of ``pictures`` in which a recogniser's ``squares`` find a face, with it; ``note`` is told of others.
+
+    Raises ``DataError`` where there are none, ``UsageError`` for more than fit into 2 GiB, ``PictureError`` for a file
+    that is no picture.
+    """
+    count = len(pictures.paths)
+    rows: list[int] = []
+    found: list[np.ndarray] = []
+    for row, path in enumerate(pictures.paths):
+        square = squares.cut(read_picture(path).pixels)
+        if square is None:
+            continue
+        if square.nbytes * (len(found) + 1) > MOST_BYTES:
+            most = MOST_BYTES // square.nbytes
+            raise UsageError(f"--calibration-pictures: expected at most {most:,} faces of {len(square)} px, got more")
+        rows.append(row)
+        found.append(square)
+    if not found:
+        first = pictures.paths[0]
+        raise DataError(
+            f"{first.parent}: no face found in {count:,} picture{'s' * (count != 1)} such as {first.name}, and faces "
+            "are all that a recogniser looks at; calibrate on photos of people"
+        )
+    if note and len(found) < count:
+        note(f"{count - len(found):,} of {count:,} calibration pictures show no face and are left out")
+    paths, digests = ([values[row] for row in rows] for values in (pictures.paths, pictures.digests))
+    return CalibrationSet(tuple(paths), tuple(digests), np.stack(found), squares.key)  # type: ignore[arg-type]
+
+
+def shown_inputs(card: BundleCard, pictures: CalibrationSet, rows: Iterable[int] | None = None) -> Iterator[np.ndarray]:
+    """What the network of ``card`` is given of ``pictures``, or of those ``rows`` of them, in batches of one.
+
+    Raises ``PictureError`` for a file that is no picture.
+    """
+    chosen = range(len(pictures.paths)) if rows is None else rows
+    if pictures.squares is None:
+        return network_inputs(card, (pictures.paths[row] for row in chosen))
+    return (prepare(pictures.squares[row], card.preprocess)[0] for row in chosen)
+
+
 def network_inputs(card: BundleCard, paths: Iterable[Path]) -> Iterator[np.ndarray]:
     """Each picture as a batch of one for the network of ``card``; ``PictureError`` for a file that is no picture."""
     rule = card.preprocess
@@ -105,14 +156,15 @@ def ranges_of(
         known = ", ".join(METHODS)
         raise UsageError(f"no calibration method {method!r}{nearest(method, METHODS)}; known: {known}")
     load_quantiser()
-    rule = repr(card.preprocess)
+    rule = repr((card.preprocess, pictures.key))
     parts = (hashlib.sha256(graph).hexdigest(), rule, pictures.sha256, method, VERSION)
     place = cache_folder() / "calibration" / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}.json"
     ranges = _read(place, note)
     if ranges is None:
         if note:
-            note(f"calibrating on {len(pictures.paths):,} pictures ({method})")
-        ranges = _measured(graph, network_inputs(card, pictures.paths), method)
+            shown = "pictures" if pictures.squares is None else "faces"
+            note(f"calibrating on {len(pictures.paths):,} {shown} ({method})")
+        ranges = _measured(graph, shown_inputs(card, pictures), method)
         # a full or read-only disk only means that the next time is measured again
         with suppress(OSError):
             write_bytes(place, json.dumps(ranges).encode())

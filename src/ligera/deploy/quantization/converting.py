@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ligera.deploy.bundle import BundleCard
-from ligera.deploy.quantization.calibration import choose_pictures
+from ligera.deploy.enrolling.squares import squares_from_metadata
+from ligera.deploy.quantization.calibration import choose_faces, choose_pictures
 from ligera.deploy.quantization.eight_bits import EightBits
 from ligera.deploy.quantization.gate import Score, expect_apart, score_points
 from ligera.deploy.quantization.halves import store_halves
@@ -87,14 +89,17 @@ class _Judge:
             return None
         if self._before is None:
             self._before = score_points(self._source.path, data, threads=self._plan.threads)
-            self.note(f"fp32: {self._before.points:.2f} points of {self._before.metric}")
+            judged = self._before.judged
+            self.note(f"fp32: {self._before.points:.2f} points of {self._before.metric} (n {judged:,})")
+            if self._before.metric == "accuracy" and 100 / judged > limit > 0:
+                self.note(f"one picture of {judged:,} is {100 / judged:.2f} points: too few to judge {limit:g} by")
         # ONNX Runtime has no bf16 arithmetic
         runtime = "openvino" if self._plan.precision == "bf16" else "onnxruntime"
         with tempfile.TemporaryDirectory(prefix="ligera-") as folder:
             candidate = Path(folder, "candidate.onnx")
             write_converted(candidate, *attempt, self._source)
             after = score_points(candidate, data, runtime=runtime, threads=self._plan.threads)
-        return Gate(after.metric, after.label, self._before.points, after.points, limit)
+        return Gate(after.metric, after.label, self._before.points, after.points, limit, after.judged)
 
 
 def _to_eight_bits(source: SourceBundle, out: Path, plan: ConversionPlan, judge: _Judge) -> Conversion:
@@ -102,7 +107,18 @@ def _to_eight_bits(source: SourceBundle, out: Path, plan: ConversionPlan, judge:
     pictures = choose_pictures(plan.calibrate, plan.pictures)
     if plan.gate_data is not None:
         expect_apart(pictures, plan.gate_data)
+    side_px = (source.card.preprocess.fixed or (0, 0))[0]
+    squares = squares_from_metadata(source.other, str(source.path), side_px, threads=plan.threads)
+    if squares is not None:
+        with closing(squares):
+            pictures = choose_faces(pictures, squares, judge.note)
     network = EightBits(source, pictures, plan, judge.note)
+    if plan.gate_data is None:
+        return _finish(out, network.attempt(), None, source)
+    return _with_fewest_kept(network, source, out, judge)
+
+
+def _with_fewest_kept(network: EightBits, source: SourceBundle, out: Path, judge: _Judge) -> Conversion:
     attempts: dict[int, tuple[Attempt, Gate]] = {}
     worst: tuple[str, ...] = ()
 
@@ -118,8 +134,6 @@ def _to_eight_bits(source: SourceBundle, out: Path, plan: ConversionPlan, judge:
         attempts[count] = attempt, gate
         return gate.holds
 
-    if plan.gate_data is None:
-        return _finish(out, network.attempt(), None, source)
     most = math.ceil(MOST_KEPT * (len(network.layers) - len(network.heads)))
     count = fewest_kept(holds, most)
     if count is None:

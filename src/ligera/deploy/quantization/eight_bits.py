@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+
+import numpy as np
 
 from ligera.deploy.bundle import BundleCard
 from ligera.deploy.cascade_engine import CASCADE_KEY
 from ligera.deploy.layout.engine import LAYOUT_KEY
-from ligera.deploy.quantization.calibration import CalibrationSet, Ranges, network_inputs, ranges_of
+from ligera.deploy.quantization.calibration import CalibrationSet, Ranges, ranges_of, shown_inputs
 from ligera.deploy.quantization.graph import layers_of, prepare_graph
 from ligera.deploy.quantization.int8 import HIGHEST_PIXEL, quantise, take_bytes
+from ligera.deploy.quantization.logits import logits_of, recentred
 from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.quantization.plan import ConversionPlan
 from ligera.deploy.quantization.record import Calibration, PrecisionRecord
@@ -28,8 +31,10 @@ SEVERAL_NETWORKS = {CASCADE_KEY, LAYOUT_KEY}
 class EightBits:
     """``attempt`` makes the network in int8 with some layers in float; ``worst_first`` says which are worth that.
 
-    A detector's heads stay in float in any case: boxes, scores and landmarks share a tensor there, but no range. Raises
-    ``UsageError`` for a bundle of several networks or without weights, ``PictureError`` for a file that is no picture.
+    A detector's heads stay in float in any case: boxes, scores and landmarks share a tensor there, but no range. So
+    does a recogniser's, as logits in 256 steps would often lie just at the threshold; they are brought back to where
+    they were on average. Raises ``UsageError`` for a bundle of several networks or without weights, ``PictureError``
+    for a file that is no picture.
     """
 
     def __init__(
@@ -40,40 +45,50 @@ class EightBits:
                 f"{source.path}: holds several networks, which int8 is not there for yet; try fp16 or bf16"
             )
         self._source, self._pictures, self._plan = source, pictures, plan
+        self._recognises = pictures.squares is not None
         self._graph = prepare_graph(source.content, str(source.path))
         layers = layers_of(load_onnx().load_model_from_string(self._graph))
         if not layers:
             raise UsageError(f"{source.path}: has no layer with weights, which int8 is for")
         self.layers = tuple(layer.name for layer in layers)
-        is_detector = source.card.task != "classify"
-        self.heads = frozenset(layer.name for layer in layers if layer.is_head and is_detector)
+        float_heads = source.card.task != "classify" or self._recognises
+        self.heads = frozenset(layer.name for layer in layers if layer.is_head and float_heads)
         self._ranges = self._find_ranges(note)
+        self._logits = logits_of(self._graph, self._shown()) if self._recognises else None
 
     def attempt(self, kept: Collection[str] = ()) -> tuple[bytes, BundleCard, PrecisionRecord]:
         """The graph with ``kept`` and the heads in float, its card and record."""
         floats = self.heads | set(kept)
         graph = quantise(self._graph, self._ranges, kept_float=floats, activations=self._plan.activations)
+        shift: tuple[float, ...] = ()
+        if self._logits is not None:
+            graph, shift = recentred(graph, self._logits, self._shown())
         card = replace(self._source.card, precision="int8")
         taking_bytes = take_bytes(graph) if self._reads_pixels() else None
         if taking_bytes is not None:
             graph, card = taking_bytes, replace(card, preprocess=replace(card.preprocess, dtype="uint8"))
-        calibration = Calibration(self._plan.method, len(self._pictures.paths), self._pictures.sha256)
+        pictures = self._pictures
+        calibration = Calibration(self._plan.method, len(pictures.paths), pictures.sha256, self._recognises)
         record = PrecisionRecord(
             "int8",
             self._source.card.graph_sha256,
             calibration,
             layers=len(self.layers),
             kept_float=tuple(name for name in self.layers if name in floats),
+            logit_shift=shift,
         )
         return graph, card, record
 
     def worst_first(self) -> tuple[str, ...]:
         """The layers that are quantised, by the error that each causes alone on a few of the pictures."""
-        paths = self._pictures.paths
-        few = paths[:: max(1, len(paths) // RANKING_PICTURES)][:RANKING_PICTURES]
-        inputs = list(network_inputs(self._source.card, few))
+        count = len(self._pictures.paths)
+        few = range(count)[:: max(1, count // RANKING_PICTURES)][:RANKING_PICTURES]
+        inputs = list(self._shown(few))
         errors = rank_layers(self._graph, self._ranges, inputs, activations=self._plan.activations)
         return tuple(one.layer for one in errors if one.layer not in self.heads)
+
+    def _shown(self, rows: range | None = None) -> Iterator[np.ndarray]:
+        return shown_inputs(self._source.card, self._pictures, rows)
 
     def _find_ranges(self, note: Callable[[str], None]) -> Ranges:
         found = ranges_of(self._graph, self._source.card, self._pictures, self._plan.method, note=note)

@@ -21,28 +21,34 @@ __all__ = ["Score", "expect_apart", "score_points"]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """``points`` of ``metric``, 0 to 100; ``label`` says on what and how, in words for a bundle's card."""
+    """``points`` of ``metric``, 0 to 100; ``label`` says on what and how, in words for a bundle's card.
+
+    ``judged`` counts the pictures, or faces to detect, that it is of.
+    """
 
     metric: str
     label: str
     points: float
+    judged: int = 0
 
 
 def score_points(bundle: Path, data: str | Path, *, runtime: str = "onnxruntime", threads: int | None = None) -> Score:
     """The AP50 of a face detector, or the accuracy of a classifier, on the labelled ``data``.
 
+    A recogniser finds the face in each picture by itself and answers at its threshold.
+
     Raises ``DataError`` for data that cannot be read or holds nothing to score, ``MissingExtra`` without the runtime.
     """
     with load_model(bundle, threads=threads, runtime=runtime) as model:
         if isinstance(model, Classifier):
-            accuracy = float(evaluate_classifier(model, data).result.accuracy)
-            return Score("accuracy", f"accuracy on {_short(data)}", 100 * accuracy)
+            result = evaluate_classifier(model, data).result
+            return Score("accuracy", f"accuracy on {_short(data)}", 100 * float(result.accuracy), result.pictures)
         scores = evaluate(model, data, protocol="ap50")
         label = f"AP50 on {_short(data)} ({input_rule(model)}, single scale)"
     assert isinstance(scores, LabelScores)
     if scores.overall.ap50 is None:
         raise DataError(f"{data}: holds no labelled faces, so that no drop can be measured on it")
-    return Score("AP50", label, 100 * scores.overall.ap50)
+    return Score("AP50", label, 100 * scores.overall.ap50, scores.overall.faces)
 
 
 def _short(data: str | Path) -> str:

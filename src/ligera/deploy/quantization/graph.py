@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ligera.deploy.quantization.packages import load_onnx, load_quantiser, quietly
-from ligera.deploy.quantization.padding import settle_padding
 from ligera.errors import ModelError
 
 __all__ = ["Layer", "layers_of", "named", "prepare_graph", "tail_of"]
@@ -49,7 +48,7 @@ def prepare_graph(graph: bytes, where: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="ligera-") as folder, quietly():
         before, after = Path(folder, "before.onnx"), Path(folder, "after.onnx")
         try:
-            before.write_bytes(settle_padding(graph))
+            before.write_bytes(graph)
             # The symbolic inference needs another package and finds nothing more in networks of convolutions.
             quant_pre_process(str(before), str(after), skip_symbolic_shape=True)
             model = onnx.load(after)

@@ -14,12 +14,12 @@ from ligera.errors import MissingExtra
 __all__ = ["load_onnx", "load_quantiser", "quietly"]
 
 
-def load_onnx() -> Any:
-    """The package ``onnx``; ``MissingExtra`` without it."""
+def load_onnx(purpose: str = "changing a bundle's precision") -> Any:
+    """The package ``onnx``; ``MissingExtra`` that names the ``purpose`` without it."""
     try:
         import onnx
     except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "changing a bundle's precision") from None
+        raise MissingExtra("onnx", "train", purpose) from None
     return onnx
 
 

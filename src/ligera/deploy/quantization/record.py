@@ -20,22 +20,30 @@ Method = Literal["minmax", "entropy", "percentile"]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Ranges of activations were taken by ``method`` on ``pictures`` pictures; ``sha256`` is that of their files."""
+    """Ranges of activations were taken by ``method`` on ``pictures`` pictures; ``sha256`` is that of their files.
+
+    ``faces`` says that it was the main face of each that was shown, squared as the recogniser squares it.
+    """
 
     method: Method
     pictures: int
     sha256: str
+    faces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What was lost on ``data``: ``before`` and ``after`` are ``metric`` times 100, ``max_drop`` the points allowed."""
+    """What was lost on ``data``: ``before`` and ``after`` are ``metric`` times 100, ``max_drop`` the points allowed.
+
+    ``judged`` counts the pictures, or faces to detect, that both are of.
+    """
 
     metric: str
     data: str
     before: float
     after: float
     max_drop: float
+    judged: int = 0
 
     @property
     def drop(self) -> float:
@@ -50,7 +58,9 @@ class Gate:
 @dataclass(frozen=True, slots=True)
 class PrecisionRecord:
     """``source_sha256`` is that of the graph this one was made of. ``calibration`` is that of int8, in which of
-    ``layers`` layers with weights ``kept_float`` were not quantised. ``gate`` is ``None`` without labelled data.
+    ``layers`` layers with weights ``kept_float`` were not quantised. ``logit_shift`` is what was taken off each logit
+    of a recogniser again, as int8 raised it by so much on the calibration faces; thresholds are thus kept. ``gate`` is
+    ``None`` without labelled data.
     """
 
     precision: Precision
@@ -59,6 +69,7 @@ class PrecisionRecord:
     gate: Gate | None = None
     layers: int = 0
     kept_float: tuple[str, ...] = ()
+    logit_shift: tuple[float, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)

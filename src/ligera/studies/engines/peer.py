@@ -1,16 +1,19 @@
 """OpenVINO's own ``benchmark_app`` on the same bundle beside our timing of it: do both see the same network run?
 
 In: contenders of the runtime openvino. Out: :class:`Agreement` records. The program times ``infer`` of one request,
-synchronously, as our stage ``execute`` does; ours, theirs and ours again follow each other, and it is the quieter of
-ours that is compared, so that a machine that drifts shows as ours differing from ours.
+synchronously, as our stage ``execute`` does. A machine's clock wanders more from minute to minute than the two may
+differ, so short slices of either follow each other, and what counts is the ratio of two neighbours: its median over all
+pairs and the interval that their order gives. Which of the two goes first changes from pair to pair.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,23 +29,46 @@ __all__ = ["Agreement", "agree", "command_of"]
 PRECISIONS = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
 PATIENCE_S = 300
 WITHIN = 0.10
+SURE = 0.90
+WARM_UP, BLOCK = 50, 20
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Medians in ms: ``ours`` before and after, ``theirs`` between."""
+    """The median of each slice in ms: ``ours`` and ``theirs``, pair by pair."""
 
     key: str
-    ours: tuple[float, float]
-    theirs: float
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        return tuple(own / other for own, other in zip(self.ours, self.theirs, strict=True))
 
     @property
     def ratio(self) -> float:
-        return min(self.ours) / self.theirs
+        return float(np.median(self.ratios))
 
     @property
-    def holds(self) -> bool:
-        return abs(self.ratio - 1) <= WITHIN
+    def interval(self) -> tuple[float, float] | None:
+        """90 % or more for the median ratio, whatever ratios are spread like; ``None`` for too few pairs to say."""
+        ordered, count = sorted(self.ratios), len(self.ratios)
+        # how many of the lowest and of the highest can be left out: below the k-th lie fewer than k of them
+        below, out = 1.0, 0
+        while 2 * below / 2**count <= 1 - SURE and 2 * (out + 1) <= count:
+            out += 1
+            below += math.comb(count, out)
+        return (ordered[out - 1], ordered[-out]) if out else None
+
+    @property
+    def verdict(self) -> str:
+        """``yes`` or ``no`` where the whole interval is within, or beyond, what two may differ; else ``open``."""
+        if self.interval is None:
+            return "open"
+        low, high = self.interval
+        if low >= 1 - WITHIN and high <= 1 + WITHIN:
+            return "yes"
+        return "no" if high < 1 - WITHIN or low > 1 + WITHIN else "open"
 
 
 def command_of(contender: Contender, seconds: int, report: Path) -> list[str]:
@@ -57,24 +83,47 @@ def command_of(contender: Contender, seconds: int, report: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def agree(contender: Contender, runs: int, seconds: int, folder: Path) -> Agreement:
-    """Measure both, or read what stands in ``folder``; ``DataError`` where the program fails."""
+def agree(contender: Contender, pairs: int, seconds: int, folder: Path) -> Agreement:
+    """Measure ``pairs`` slices of ``seconds`` of both, or read what stands in ``folder``.
+
+    Raises ``DataError`` where the program fails, or for a damaged file there.
+    """
     path = folder / f"{contender.key}.json"
     if path.is_file():
-        row = json.loads(path.read_text())
-        return Agreement(row["key"], tuple(row["ours"]), row["theirs"])
+        found = _read(path)
+        if len(found.ours) == pairs:
+            return found
+    ours, theirs = [], []
     with Process(contender) as process:
-        first = _ours(process, runs)
-        theirs = _theirs(contender, seconds)
-        second = _ours(process, runs)
-    found = Agreement(contender.key, (first, second), theirs)
+        process.ask(str(WARM_UP))
+        for pair in range(pairs):
+            if pair % 2:
+                theirs.append(_theirs(contender, seconds))
+            ours.append(_ours(process, seconds))
+            if not pair % 2:
+                theirs.append(_theirs(contender, seconds))
+    found = Agreement(contender.key, tuple(ours), tuple(theirs))
     write_bytes(path, (json.dumps(asdict(found)) + "\n").encode())
     return found
 
 
-def _ours(process: Process, runs: int) -> float:
-    process.ask("20")
-    return float(np.median(process.ask(str(runs))["execute"]))
+def _read(path: Path) -> Agreement:
+    try:
+        row = json.loads(path.read_text())
+        ours, theirs = (tuple(float(value) for value in row[name]) for name in ("ours", "theirs"))
+        if len(ours) != len(theirs) or not ours or min(*ours, *theirs) <= 0:
+            raise ValueError("no pairs of times")
+        return Agreement(str(row["key"]), ours, theirs)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: damaged ({error}); remove it, it is measured again") from None
+
+
+def _ours(process: Process, seconds: int) -> float:
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        times += process.ask(str(BLOCK))["execute"]
+    return float(np.median(times))
 
 
 def _theirs(contender: Contender, seconds: int) -> float:

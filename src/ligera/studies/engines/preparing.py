@@ -1,12 +1,13 @@
 """Models by name -> bundles in every precision that is asked for, in the study's folder, made once.
 
 ``face`` and ``face-small`` are the built-in detectors, calibrated on the folder that the user gives. ``mobilenetv2`` is
-the paper's task (``recognizer``).
+the paper's task (``recognizer``), calibrated on photos of its training part; layers of it stay in float, as few as will
+do, until it holds the bound on those of its validation part.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from ligera.deploy.bundle import Precision
 from ligera.deploy.quantization.calibration import choose_pictures
 from ligera.deploy.quantization.converting import ConversionPlan, convert
 from ligera.deploy.quantization.gate import expect_apart
+from ligera.deploy.quantization.record import precision_from_metadata
+from ligera.deploy.runtimes.onnxruntime import inspect_onnx
 from ligera.studies.engines.contenders import Contender, Engine
-from ligera.studies.engines.recognizer import SIDE_PX, make_recognizer
+from ligera.studies.engines.recognizer import CALIBRATION, SIDE_PX, make_recognizer
 from ligera.studies.trials import Listener
 
 __all__ = ["Model", "contenders_of", "prepare_model"]
@@ -42,10 +45,11 @@ def prepare_model(name: str, settings: Any, folder: Path, tell: Listener | None 
     """Bundles of ``name`` in fp32, bf16 and int8, found or made; ``settings`` are the study's."""
     made = folder / "models"
     note = (lambda text: tell({"trial": f"{name}: {text}"})) if tell else None
+    gate = None
     if name == "mobilenetv2":
         if note:
             note("faces, features and head")
-        model, calibration = _recognizer(settings, made / name)
+        model, calibration, gate = _recognizer(settings, made / name)
     else:
         model = Model(name, {"fp32": builtin_path(name)}, settings.data, settings.height, settings.width)
         calibration = settings.calibrate
@@ -53,15 +57,36 @@ def prepare_model(name: str, settings: Any, folder: Path, tell: Listener | None 
     for precision in PRECISIONS:
         out = made / f"{name}-{precision}.onnx"
         if not out.is_file():
-            pictures = calibration if precision == "int8" else None
-            plan = ConversionPlan(precision, calibrate=pictures, pictures=settings.pictures)
+            plan = ConversionPlan("bf16") if precision == "bf16" else _int8(calibration, gate, settings)
             convert(model.bundles["fp32"], out, plan, note=note)
         model.bundles[precision] = out
-    return model
+    return model if gate is None else replace(model, note=f"{model.note}; {_how_it_held(model.bundles['int8'])}")
 
 
-def _recognizer(settings: Any, folder: Path) -> tuple[Model, Path]:
-    """``mobilenetv2`` in fp32, and the faces to calibrate it on."""
+def _int8(calibration: Path, gate: Path | None, settings: Any) -> ConversionPlan:
+    return ConversionPlan(
+        "int8",
+        calibrate=calibration,
+        pictures=settings.pictures if gate is None else CALIBRATION,
+        gate_data=gate,
+        max_drop=settings.max_drop,
+        threads=settings.threads,
+    )
+
+
+def _how_it_held(bundle: Path) -> str:
+    """What a gated bundle says of how its precision came about."""
+    record = precision_from_metadata(inspect_onnx(bundle).metadata, str(bundle))
+    assert record is not None and record.gate is not None
+    gate, kept = record.gate, ", ".join(name.strip("/") for name in record.kept_float) or "none"
+    return (
+        f"its layers in float, {len(record.kept_float)} of {record.layers}, were chosen on {gate.judged:,} faces of "
+        f"validation, where int8 lost {gate.drop:+.2f} of {gate.max_drop:g} points allowed: {kept}"
+    )
+
+
+def _recognizer(settings: Any, folder: Path) -> tuple[Model, Path, Path]:
+    """``mobilenetv2`` in fp32, the photos to calibrate it on, and those to hold it to its bound by."""
     person, others = settings.people / settings.person, settings.people / settings.others
     own = make_recognizer(
         person, others, settings.weights, settings.faces, settings.strangers, settings.threads, folder
@@ -69,11 +94,11 @@ def _recognizer(settings: Any, folder: Path) -> tuple[Model, Path]:
     train, validation, test = own.counts
     note = (
         f"mobilenetv2: Coral's ImageNet base, pooled, one logit; {settings.person} among others, {train} faces to "
-        f"train, {validation} for when to stop, {test} to test"
+        f"train, {validation} for when to stop and for int8's bound, {test} to test"
     )
     bundles = {"fp32": own.bundle}
     model = Model("mobilenetv2", bundles, own.test, SIDE_PX, SIDE_PX, settings.weights, own.head, note)
-    return model, own.calibration
+    return model, own.calibration, own.gate
 
 
 def contenders_of(model: Model, engines: tuple[Engine, ...], threads: int, batch: int) -> list[Contender]:

@@ -1,42 +1,40 @@
 """The paper's own task for ``mobilenetv2``: one person among others, on Coral's ImageNet base, at ImageNet's size.
 
-In: a folder with the person's photos and one of other people's, the base's weights. Out: in the study's folder a bundle
-in fp32, the head by itself, and squared faces: ``calibration`` from the training part, ``test/PERSON`` and
-``test/unknown`` from the test part, whose other people are in no other part. Frozen base, global average pooling, one
-logit, as the paper has it.
+In: a folder with the person's photos and one of other people's, the base's weights. Out: in the study's folder a
+recogniser's bundle in fp32, the head by itself, and photos that show a face, of people that are in one part only:
+``calibration`` from the training part, ``gate/PERSON`` and ``gate/unknown`` from the validation part, ``test/PERSON``
+and ``test/unknown`` from the test part. Frozen base, faces mirrored and turned, global average pooling, one logit whose
+threshold is 0, as the paper has it.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ligera.deploy.bundle import BundleCard, write_bundle
-from ligera.deploy.enrolling.enroll import EnrollOptions, find_photos
-from ligera.deploy.enrolling.features import features_of
-from ligera.deploy.enrolling.parts import split_faces
+from ligera.deploy.bundle import BundleCard
+from ligera.deploy.enrolling.enroll import EnrollOptions, Learnt, find_photos, learn
+from ligera.deploy.enrolling.parts import Parts, split_faces
 from ligera.deploy.enrolling.photos import UNKNOWN, Faces, list_people, list_sightings
-from ligera.deploy.export import export_classifier
-from ligera.deploy.export_recognizer import trace_base
-from ligera.deploy.export_reference import recognition_network
-from ligera.deploy.quantization.padding import settle_padding
+from ligera.deploy.enrolling.squares import FaceRule
+from ligera.deploy.export_recognizer import trace_base, write_recognizer
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import DataError
 from ligera.files import write_bytes, write_whole
 from ligera.records import Preprocess
 from ligera.train.recognition.bases import Base, load_base
-from ligera.train.recognition.head import HeadSettings, train_head
 
-__all__ = ["BASE_NAME", "SIDE_PX", "Recognizer", "make_recognizer"]
+__all__ = ["BASE_NAME", "CALIBRATION", "SIDE_PX", "Recognizer", "make_recognizer"]
 
 BASE_NAME = "mobilenetv2-coral"
 SIDE_PX = 224
 SHARES = (0.4, 0.15, 0.45)
-CALIBRATION = 100
+# as many settle the mean of what int8 adds to a logit to a twentieth of its deviation
+CALIBRATION = 400
 DONE = "recognizer.json"
 
 
@@ -47,6 +45,7 @@ class Recognizer:
     bundle: Path
     head: Path
     calibration: Path
+    gate: Path
     test: Path
     counts: tuple[int, int, int]
 
@@ -66,40 +65,48 @@ def make_recognizer(
         chosen += [entry for entry in listed if entry.label < 0][:strangers]
         options = EnrollOptions(side_px=SIDE_PX, head="pooled", threads=threads)
         found = find_photos(tuple(people), chosen, options)
-        counts = _learn(found, load_base(BASE_NAME, weights, "pooled"), threads, folder)
+        counts = _make(found, load_base(BASE_NAME, weights, "pooled"), options, folder)
         write_bytes(done, (json.dumps({"counts": counts}) + "\n").encode())
     try:
         train, validation, test = (int(count) for count in json.loads(done.read_text())["counts"])
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{done}: damaged; remove {folder}, it is made again") from None
-    places = (folder / name for name in ("recognizer.onnx", "head.npz", "calibration", "test"))
+    places = (folder / name for name in ("recognizer.onnx", "head.npz", "calibration", "gate", "test"))
     return Recognizer(*places, (train, validation, test))
 
 
-def _learn(found: Faces, base: Base, threads: int, folder: Path) -> tuple[int, int, int]:
-    """Train the head, write bundle, head and faces to ``folder``; how many faces each part had."""
-    parts, labels = split_faces(found, 0, SHARES), found.labels
-    rule = Preprocess(base.spec.mean, base.spec.scale, multiple=1, fixed=(SIDE_PX, SIDE_PX), crop=True)
-    features = features_of(OnnxRuntime(trace_base(base, SIDE_PX), threads=threads), found.squares, rule)
-    held = features[parts.validation], labels[parts.validation]
-    head = train_head(features[parts.train], labels[parts.train], held, 1, HeadSettings())
-    weight = np.concatenate([head.weight, np.zeros_like(head.weight)]).astype(np.float32)
-    bias = np.append(head.bias, 0).astype(np.float32)
+def _make(found: Faces, base: Base, options: EnrollOptions, folder: Path) -> tuple[int, int, int]:
+    """Train the head, write bundle, head and photos to ``folder``; how many faces each part had."""
+    parts = split_faces(found, 0, SHARES)
+    graph = trace_base(base, SIDE_PX)
+    learnt = learn(found, parts, OnnxRuntime(graph, threads=options.threads), base, options)
     folder.mkdir(parents=True, exist_ok=True)
-    bundle, (name,) = folder / "recognizer.onnx", found.names
-    card = BundleCard("mobilenetv2", rule, task="classify", labels=(name, UNKNOWN))
-    report = export_classifier(recognition_network(base, weight, bias), card, bundle)
-    # a base of TensorFlow's computes its padding for each picture, which no fusing of a runtime gets through
-    write_bundle(settle_padding(bundle.read_bytes()), report.card, bundle)
-    write_whole(folder / "head.npz", lambda path: _save(path, weight, bias))
-    _write(found.squares[_spread(parts.train, CALIBRATION)], folder / "calibration")
-    for label, own in ((name, True), (UNKNOWN, False)):
-        _write(found.squares[[row for row in parts.test if (labels[row] >= 0) == own]], folder / "test" / label)
+    _write_bundle(found, base, graph, learnt, options, folder)
+    _copy(found, parts.train[_spread(len(parts.train), CALIBRATION)], folder / "calibration")
+    (name,) = found.names
+    for part, rows in (("gate", parts.validation), ("test", parts.test)):
+        for label, own in ((name, True), (UNKNOWN, False)):
+            _copy(found, rows[(found.labels[rows] >= 0) == own], folder / part / label)
+    return _sizes(parts)
+
+
+def _write_bundle(found: Faces, base: Base, graph: bytes, learnt: Learnt, options: EnrollOptions, folder: Path) -> None:
+    preprocess = Preprocess(base.spec.mean, base.spec.scale, multiple=1, fixed=(SIDE_PX, SIDE_PX), crop=True)
+    card = BundleCard("mobilenetv2", preprocess, task="classify", labels=(*found.names, UNKNOWN))
+    rule = FaceRule(options.detector, options.margin, (0.0,), base=base.name, alignment=options.alignment)
+    weight, bias = learnt.head.weight, learnt.head.bias
+    write_recognizer(graph, weight, bias, card, rule, folder / "recognizer.onnx")
+    # torch's head has the bundle's two logits, that of nobody being 0
+    whole = np.concatenate([weight, np.zeros_like(weight)]).astype(np.float32), np.append(bias, 0).astype(np.float32)
+    write_whole(folder / "head.npz", lambda path: _save(path, *whole))
+
+
+def _sizes(parts: Parts) -> tuple[int, int, int]:
     return len(parts.train), len(parts.validation), len(parts.test)
 
 
-def _spread(rows: np.ndarray, count: int) -> np.ndarray:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
+def _spread(total: int, count: int) -> np.ndarray:
+    return np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
 
 
 def _save(path: Path, weight: np.ndarray, bias: np.ndarray) -> None:
@@ -107,9 +114,9 @@ def _save(path: Path, weight: np.ndarray, bias: np.ndarray) -> None:
         np.savez(file, weight=weight, bias=bias)
 
 
-def _write(squares: np.ndarray, folder: Path) -> None:
-    """Squares as PNG, which keeps every pixel."""
+def _copy(found: Faces, rows: np.ndarray, folder: Path) -> None:
+    """The photos of ``rows``, numbered, as photos of several people may have one name."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, square in enumerate(squares):
-        coded = cv2.imencode(".png", np.ascontiguousarray(square[:, :, ::-1]))[1]
-        write_bytes(folder / f"{number:04d}.png", coded.tobytes())
+    for row in rows:
+        path = found.sightings[row].path
+        shutil.copyfile(path, folder / f"{row:05d}{path.suffix}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ligera.studies.engines.contenders import BASE, REFERENCE, Contender
 from ligera.studies.engines.judging import Verdict
 from ligera.studies.engines.peer import WITHIN, Agreement
@@ -114,12 +116,11 @@ def agreement_table(found: Sequence[Agreement], note: str) -> Table:
     rows = tuple(
         (
             one.key,
-            " and ".join(f"{value:.3f}" for value in one.ours),
-            f"{one.theirs:.3f}",
-            f"{one.ratio:.2f}",
-            "yes" if one.holds else "no",
+            *(f"{np.median(times):.3f} ({min(times):.3f}-{max(times):.3f})" for times in (one.ours, one.theirs)),
+            f"{one.ratio:.3f}" + ("" if one.interval is None else " ({:.3f}-{:.3f})".format(*one.interval)),
+            one.verdict,
         )
         for one in found
     )
-    columns = ("contender", "ours before and after, ms", "benchmark_app ms", "ratio", f"within {WITHIN:.0%}")
+    columns = ("contender", "ours ms (range)", "benchmark_app ms (range)", "ratio (90 %)", f"within {WITHIN:.0%}")
     return Table("Agreement with OpenVINO's benchmark_app", columns, rows, note)

@@ -76,10 +76,12 @@ def _score(runtime: Any, contender: Contender, data: Path) -> dict[str, Any]:
     from ligera.deploy.detector import Detector
     from ligera.deploy.engine import BundleEngine
     from ligera.deploy.evaluate import evaluate
+    from ligera.deploy.opening import OpenedBundle
 
     card = card_from_metadata(runtime.metadata, str(contender.bundle))
     if card.task == "classify":
-        scores = evaluate_classifier(Classifier(runtime, card), data)
+        classifier = Classifier.of(OpenedBundle(runtime, card), str(contender.bundle), threads=contender.threads)
+        scores = evaluate_classifier(classifier, data)
         return {"metric": "accuracy", "points": 100 * float(scores.result.accuracy), "protocol": scores.protocol}
     found: Any = evaluate(Detector(BundleEngine(runtime, card)), data, protocol="ap50")
     share = found.overall.ap50

@@ -16,13 +16,15 @@ from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 
 __all__ = ["settle_padding"]
 
+PURPOSE = "exporting a network"
+
 
 def settle_padding(graph: bytes) -> bytes:
     """``graph`` with each zero padding of rows and columns moved into the one convolution that reads it.
 
     Unchanged where its input has a free size, or nothing is to be moved. ``MissingExtra`` without onnx.
     """
-    onnx = load_onnx()
+    onnx = load_onnx(PURPOSE)
     model = onnx.load_model_from_string(graph)
     entry = model.graph.input[0]
     sides = [side.dim_value for side in entry.type.tensor_type.shape.dim][1:]
@@ -30,6 +32,7 @@ def settle_padding(graph: bytes) -> bytes:
     if not movable or len(model.graph.input) != 1 or not all(sides):
         return graph
     amounts = _amounts(onnx, graph, sorted({pad.input[1] for pad, _ in movable}), sides)
+    movable = [(pad, convolution) for pad, convolution in movable if _is_around(amounts[pad.input[1]])]
     for pad, convolution in movable:
         _move(onnx, pad, convolution, amounts[pad.input[1]])
     gone = {id(pad) for pad, _ in movable}
@@ -57,7 +60,7 @@ def _is_zero(graph: Any, name: str) -> bool:
     """Whether ``name`` is nothing, or a number that is zero and stands in the graph."""
     if not name:
         return True
-    onnx = load_onnx()
+    onnx = load_onnx(PURPOSE)
     tensors = [tensor for tensor in graph.initializer if tensor.name == name]
     constants = [node for node in graph.node if node.op_type == "Constant" and node.output[0] == name]
     tensors += [attribute.t for node in constants for attribute in node.attribute if attribute.name == "value"]
@@ -76,10 +79,13 @@ def _amounts(onnx: Any, graph: bytes, names: list[str], sides: list[int]) -> dic
     return found
 
 
+def _is_around(amounts: np.ndarray) -> bool:
+    """Whether rows and columns alone are added to, which a convolution can do itself."""
+    return not amounts[[0, 1, 4, 5]].any() and bool((amounts >= 0).all())
+
+
 def _move(onnx: Any, pad: Any, convolution: Any, amounts: np.ndarray) -> None:
-    """``amounts`` are those before each of four axes, then after; the first two axes are never padded here."""
-    if amounts[[0, 1, 4, 5]].any():
-        raise ValueError(f"{pad.name}: pads pictures or channels")
+    """``amounts`` are those before each of four axes, then after; the first two are not padded here."""
     own = next((attribute for attribute in convolution.attribute if attribute.name == "pads"), None)
     before = list(own.ints) if own is not None else [0] * 4
     whole = [int(a) + int(b) for a, b in zip(before, amounts[[2, 3, 6, 7]], strict=True)]
