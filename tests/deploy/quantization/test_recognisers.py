@@ -16,13 +16,14 @@ from ligera.deploy.classifier import Classifier
 from ligera.deploy.enrolling.enroll import EnrollOptions, enroll
 from ligera.deploy.enrolling.squares import FACE_KEY, squares_from_metadata
 from ligera.deploy.quantization import calibration, converting
-from ligera.deploy.quantization.calibration import choose_faces, choose_pictures, shown_inputs
+from ligera.deploy.quantization.calibration import choose_pictures, choose_shown, shown_inputs
 from ligera.deploy.quantization.converting import ConversionPlan, convert
 from ligera.deploy.quantization.gate import Score
 from ligera.deploy.quantization.logits import logits_of, recentred
 from ligera.deploy.quantization.record import precision_from_metadata
 from ligera.deploy.quantization.source import read_source
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
+from ligera.deploy.runtimes.tensorrt_calibration import Feed
 from ligera.errors import DataError, UsageError
 
 from ..enrolling.striped import striped, write_photos
@@ -103,12 +104,38 @@ def test_what_it_is_calibrated_on_is_what_it_is_given_when_it_runs(recogniser: P
         pictures = choose_pictures(photos)
         list(classifier.logits(pictures.paths, 1))
     source = read_source(recogniser)
-    squares = squares_from_metadata(source.other, "it", SIDE_PX, threads=1)
-    assert squares is not None
-    shown = list(shown_inputs(source.card, choose_faces(pictures, squares)))
+    faces = choose_shown(pictures, source.card, source.other, "it", threads=1)
+    shown = list(shown_inputs(source.card, faces))
     assert len(shown) == len(seen) == 12
     for ours, theirs in zip(shown, seen, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_calibrator_of_tensorrt_is_fed_the_same(recogniser: Path, photos: Path) -> None:
+    class Memory:
+        def copy_in(self, name: str, batch: np.ndarray) -> int:
+            fed.append(batch)
+            return 1
+
+        def wait(self) -> None:
+            pass
+
+    fed: list[np.ndarray] = []
+    source, pictures = read_source(recogniser), choose_pictures(photos)
+    faces = choose_shown(pictures, source.card, source.other, "it", threads=1)
+    shape = (1, 3, SIDE_PX, SIDE_PX)
+    feed, unsquared = (Feed(source.card, each, "minmax", shape, Memory(), ()) for each in (faces, pictures))  # type: ignore[arg-type]
+    while feed.next_address() is not None:
+        pass
+    feed.finish()
+    assert len(fed) == 12 and feed.path != unsquared.path
+    for ours, theirs in zip(shown_inputs(source.card, faces), fed, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_of_any_other_bundle_pictures_are_shown_whole(bundle: Path, photos: Path) -> None:
+    source, pictures = read_source(bundle), choose_pictures(photos)
+    assert choose_shown(pictures, source.card, source.other, "it") is pictures
 
 
 def test_its_logits_are_on_average_where_they_were(recogniser: Path, photos: Path, tmp_path: Path) -> None:

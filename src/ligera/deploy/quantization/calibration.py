@@ -13,7 +13,7 @@ import json
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ligera.data.folders import centre_square
 from ligera.data.pictures import find_pictures, read_picture
 from ligera.deploy.bundle import BundleCard
 from ligera.deploy.engine import limited
-from ligera.deploy.enrolling.squares import FaceSquares
+from ligera.deploy.enrolling.squares import FaceSquares, squares_from_metadata
 from ligera.deploy.quantization.packages import load_quantiser, quietly
 from ligera.deploy.quantization.record import Method
 from ligera.deploy.runtimes.engine_cache import cache_folder
@@ -39,6 +39,7 @@ __all__ = [
     "Ranges",
     "choose_faces",
     "choose_pictures",
+    "choose_shown",
     "network_inputs",
     "picture_digests",
     "ranges_of",
@@ -91,6 +92,27 @@ def picture_digests(paths: Iterable[Path]) -> tuple[str, ...]:
         return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
+
+
+def choose_shown(
+    pictures: CalibrationSet,
+    card: BundleCard,
+    metadata: Mapping[str, str],
+    where: str,
+    *,
+    threads: int | None = None,
+    note: Note | None = None,
+) -> CalibrationSet:
+    """``pictures`` as the network of a bundle is shown them: of a recogniser's the faces in them, else themselves.
+
+    ``metadata`` is that of the bundle at ``where``. Raises what :func:`choose_faces` does, and ``ModelError`` where the
+    recogniser's detector is not here.
+    """
+    squares = squares_from_metadata(metadata, where, (card.preprocess.fixed or (0, 0))[0], threads=threads)
+    if squares is None:
+        return pictures
+    with closing(squares):
+        return choose_faces(pictures, squares, note)
 
 
 def choose_faces(pictures: CalibrationSet, squares: FaceSquares, note: Note | None = None) -> CalibrationSet:

@@ -10,13 +10,11 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ligera.deploy.bundle import BundleCard
-from ligera.deploy.enrolling.squares import squares_from_metadata
-from ligera.deploy.quantization.calibration import choose_faces, choose_pictures
+from ligera.deploy.quantization.calibration import choose_pictures, choose_shown
 from ligera.deploy.quantization.eight_bits import EightBits
 from ligera.deploy.quantization.gate import Score, expect_apart, score_points
 from ligera.deploy.quantization.halves import store_halves
@@ -107,11 +105,8 @@ def _to_eight_bits(source: SourceBundle, out: Path, plan: ConversionPlan, judge:
     pictures = choose_pictures(plan.calibrate, plan.pictures)
     if plan.gate_data is not None:
         expect_apart(pictures, plan.gate_data)
-    side_px = (source.card.preprocess.fixed or (0, 0))[0]
-    squares = squares_from_metadata(source.other, str(source.path), side_px, threads=plan.threads)
-    if squares is not None:
-        with closing(squares):
-            pictures = choose_faces(pictures, squares, judge.note)
+    where = str(source.path)
+    pictures = choose_shown(pictures, source.card, source.other, where, threads=plan.threads, note=judge.note)
     network = EightBits(source, pictures, plan, judge.note)
     if plan.gate_data is None:
         return _finish(out, network.attempt(), None, source)

@@ -180,12 +180,13 @@ class TensorRtRuntime:
 
     def _feed(self, order: BuildOrder, options: TensorRtOptions) -> Feed:
         from ligera.deploy.bundle import card_from_metadata
-        from ligera.deploy.quantization.calibration import choose_pictures
+        from ligera.deploy.quantization.calibration import choose_pictures, choose_shown
         from ligera.deploy.runtimes.tensorrt_calibration import Feed
 
         assert options.calibrate is not None
-        pictures = choose_pictures(options.calibrate, options.pictures)
         card = card_from_metadata(self.metadata, order.where)
+        pictures = choose_pictures(options.calibrate, options.pictures)
+        pictures = choose_shown(pictures, card, self.metadata, order.where)
         digest = hashlib.sha256(order.content).hexdigest()
         key = (digest, self.tensorrt_version)
         return Feed(card, pictures, options.calibration, order.shapes.likely, self._memory, key)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ligera.deploy.bundle import BundleCard
-from ligera.deploy.quantization.calibration import CalibrationSet, network_inputs
+from ligera.deploy.quantization.calibration import CalibrationSet, shown_inputs
 from ligera.deploy.runtimes.cuda_memory import CudaMemory
 from ligera.deploy.runtimes.engine_cache import cache_folder
 from ligera.files import write_bytes
@@ -43,11 +43,10 @@ class Feed:
         key: tuple[str, ...],
     ) -> None:
         self.method = method
-        self.key = hashlib.sha256(repr((pictures.sha256, method, shape, repr(card.preprocess), *key)).encode())
+        shown = (repr(card.preprocess), pictures.key)
+        self.key = hashlib.sha256(repr((pictures.sha256, method, shape, *shown, *key)).encode())
         self.path = cache_folder() / "calibration" / f"{self.key.hexdigest()[:32]}.tensorrt"
-        self._batches: Iterator[np.ndarray] = (
-            fitted(batch, (1, *shape[1:])) for batch in network_inputs(card, pictures.paths)
-        )
+        self._batches: Iterator[np.ndarray] = (fitted(batch, (1, *shape[1:])) for batch in shown_inputs(card, pictures))
         self._memory = memory
         self._error: BaseException | None = None
 
