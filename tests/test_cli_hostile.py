@@ -14,7 +14,7 @@ import pytest
 
 from ligera import cli
 from ligera.commands.terminal import quiet_libraries
-from ligera.deploy import results
+from ligera.deploy import video
 from ligera.deploy.bundle import BundleCard
 from ligera.errors import DataError, RecipeError
 from ligera.records import Decoding, Preprocess
@@ -116,13 +116,13 @@ def test_a_video_that_the_disk_cut_short_is_an_error_and_not_left_behind(
         pytest.skip("this OpenCV writes no video")
     writer.write(np.full((96, 128, 3), 255, np.uint8))
     writer.release()
-    whole = results._plays
+    count = video._frame_count
 
-    def cut_short(video: Path) -> bool:
-        video.write_bytes(video.read_bytes()[:100])
-        return whole(video)
+    def cut_short(written: Path) -> int:
+        written.write_bytes(written.read_bytes()[:100])
+        return count(written)
 
-    monkeypatch.setattr(results, "_plays", cut_short)
+    monkeypatch.setattr(video, "_frame_count", cut_short)
     assert cli.run(["detect", "clip.avi", "--model", str(bundle), "--out", "out"]) == 2
     assert "clip.mp4: the video could not be written whole" in capsys.readouterr().err
     assert sorted(file.name for file in Path("out").iterdir()) == ["detections.jsonl"]
