@@ -24,10 +24,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ligera.deploy.video import VideoFile
 from ligera.deploy.watching.feeds import EveryFrame, NewestFrames, open_source
 from ligera.deploy.watching.recognizer import Recognizer
 from ligera.deploy.watching.running import watch_feed
-from ligera.deploy.watching.video import VideoFile
 from ligera.deploy.watching.watcher import Person, Watcher, load_watcher
 from ligera.meter.hardware import available_threads, processor_name
 

@@ -145,6 +145,30 @@ def loaded_after(code: str) -> set[str]:
     return set(done.stderr.split())
 
 
+def names_of(module: str) -> set[str]:
+    """What can be imported from ``module``, by its source: what it binds, and the modules below it."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    bound = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+    bound |= {one.name for one in tree.body if isinstance(one, ast.FunctionDef | ast.ClassDef)}
+    bound |= {
+        alias.asname or alias.name for one in ast.walk(tree) if isinstance(one, ast.ImportFrom) for alias in one.names
+    }
+    return bound | {name.removeprefix(f"{module}.") for name in MODULES if name.startswith(f"{module}.")}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [path for room in ("benchmarks", "tools", "examples") for path in sorted((SOURCE.parent / room).glob("*.py"))],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_what_scripts_beside_the_package_import_of_it_is_there(script: Path) -> None:
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "ligera":
+            assert node.module in MODULES, f"{node.module} is no module"
+            missing = {alias.name for alias in node.names} - names_of(node.module)
+            assert not missing, f"{node.module} has no {missing}"
+
+
 def test_the_package_itself_loads_nothing_heavy() -> None:
     loaded = loaded_after("import ligera")
     assert not loaded & {*HEAVY, "cv2", "onnxruntime", "typer", "rich", "pydantic", "numpy"}
