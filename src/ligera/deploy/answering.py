@@ -1,13 +1,16 @@
 """A child process that answers each line with one line of JSON, from its parent's side; and an error where it dies.
 
-The child ends with its standard input. What went wrong in it comes as ``{"error": ..., "exit_code": ...}`` and is
-raised here, with ``"of_data": true`` as an error of data.
+Between its answers the child stands still, where the system can do that: ONNX Runtime's threads go on spinning for
+their next run, and would take the processors from whoever has the next turn. It ends with its standard input. What went
+wrong in it comes as ``{"error": ..., "exit_code": ...}`` and is raised here, with ``"of_data": true`` as an error of
+data.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from types import TracebackType
@@ -32,7 +35,8 @@ class AnsweringProcess:
     def __init__(self, module: str, *arguments: str, threads: int | None = None, silent: bool = False) -> None:
         # some networks run on threads of their own
         own = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
-        # A session of its own, as Ctrl-C is for the parent, which then closes the pipes that the child lives by.
+        # A group of its own, as Ctrl-C is for the parent, which then closes the pipes that the child lives by. In the
+        # same session, so that the system ends a child that stands still when its parent is killed.
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
@@ -40,7 +44,7 @@ class AnsweringProcess:
             stderr=subprocess.DEVNULL if silent and not os.environ.get("LIGERA_DEBUG") else None,
             env=os.environ | own,
             text=True,
-            start_new_session=True,
+            **({"process_group": 0} if os.name == "posix" else {}),
         )
 
     @property
@@ -58,6 +62,7 @@ class AnsweringProcess:
     def answer(self, line: str, about: str) -> dict[str, Any]:
         """The answer to ``line``. Raises the child's own error, or ``ModelError`` on ``about`` where it died."""
         assert self._process.stdin is not None
+        self._signal("SIGCONT")
         try:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
@@ -73,10 +78,15 @@ class AnsweringProcess:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             tail = f"; {self.advice}" if self.advice else ""
             raise ModelError(f"{about}: its process ended without an answer ({how}){tail}")
+        self._signal("SIGSTOP")
         answer = json.loads(line)
         if "error" in answer:
             raise self.raised(answer)
         return answer
+
+    def _signal(self, name: str) -> None:
+        if hasattr(signal, name):
+            self._process.send_signal(getattr(signal, name))
 
     def raised(self, answer: dict[str, Any]) -> LigeraError:
         """The child's error, of data or of a model, with the exit code that it had there."""
@@ -86,6 +96,7 @@ class AnsweringProcess:
         return error
 
     def close(self) -> None:
+        self._signal("SIGCONT")
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 try:
