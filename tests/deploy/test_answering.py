@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from ligera.deploy.answering import AnsweringProcess
 from ligera.deploy.pick.process import WorkerProcess
 from ligera.deploy.pick.worker import WorkerJob
 
@@ -39,6 +41,24 @@ def test_it_stands_still_between_its_answers_and_goes_on_with_the_next() -> None
             assert wait_for(pid, "T") == "T"
             assert process.ask("peak", about="it")["peak_mb"] > 0
     assert state_of(pid) == ""
+
+
+def test_one_that_tells_by_itself_runs_on_until_it_has_told_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "telling.py").write_text(
+        "import json, time\n"
+        "for number in range(3):\n"
+        "    print(json.dumps({'number': number}), flush=True)\n"
+        "    time.sleep(0.05)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with AnsweringProcess("telling") as process:
+        # one that was made to stand still would keep this waiting for ever
+        timer = threading.Timer(PATIENCE_S, process._process.kill)
+        timer.start()
+        assert [process.told("it")["number"] for _ in range(3)] == [0, 1, 2]
+        timer.cancel()
 
 
 def test_it_is_gone_with_a_parent_that_was_killed() -> None:

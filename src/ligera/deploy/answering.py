@@ -1,9 +1,9 @@
 """A child process that answers each line with one line of JSON, from its parent's side; and an error where it dies.
 
-Between its answers the child stands still, where the system can do that: ONNX Runtime's threads go on spinning for
-their next run, and would take the processors from whoever has the next turn. It ends with its standard input. What went
-wrong in it comes as ``{"error": ..., "exit_code": ...}`` and is raised here, with ``"of_data": true`` as an error of
-data.
+A child that is asked stands still until it is asked again, where the system can do that: ONNX Runtime's threads go on
+spinning for their next run, and would take the processors from whoever has the next turn. One that tells by itself how
+it gets on runs on. It ends with its standard input. What went wrong in it comes as ``{"error": ..., "exit_code": ...}``
+and is raised here, with ``"of_data": true`` as an error of data.
 """
 
 from __future__ import annotations
@@ -51,13 +51,19 @@ class AnsweringProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def first_answer(self, about: str) -> dict[str, Any]:
-        """What it says unasked once it is ready; it is closed where that is an error."""
+    def told(self, about: str) -> dict[str, Any]:
+        """What it says unasked next; it is closed where that is an error."""
         try:
             return self._read(about)
         except BaseException:
             self.close()
             raise
+
+    def first_answer(self, about: str) -> dict[str, Any]:
+        """What it says once it is ready to be asked; it is closed where that is an error."""
+        ready = self.told(about)
+        self._signal("SIGSTOP")
+        return ready
 
     def answer(self, line: str, about: str) -> dict[str, Any]:
         """The answer to ``line``. Raises the child's own error, or ``ModelError`` on ``about`` where it died."""
@@ -68,7 +74,10 @@ class AnsweringProcess:
             self._process.stdin.flush()
         except OSError:
             pass  # its end is told below
-        return self._read(about)
+        try:
+            return self._read(about)
+        finally:
+            self._signal("SIGSTOP")
 
     def _read(self, about: str) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -78,7 +87,6 @@ class AnsweringProcess:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             tail = f"; {self.advice}" if self.advice else ""
             raise ModelError(f"{about}: its process ended without an answer ({how}){tail}")
-        self._signal("SIGSTOP")
         answer = json.loads(line)
         if "error" in answer:
             raise self.raised(answer)

@@ -32,7 +32,7 @@ def run_job(job: Job, tell: Listener | None = None) -> Ending:
     """Run ``job`` to its end. Raises what went wrong there; ends the process where this one is interrupted."""
     threads = job.recipe["threads"]
     with _Process("ligera.studies.manuscripts.worker", job.to_json(), threads=threads, silent=True) as process:
-        while "ended" not in (row := process.first_answer(job.name)):
+        while "ended" not in (row := process.told(job.name)):
             if tell:
                 tell(row)
     return Ending(**row)
