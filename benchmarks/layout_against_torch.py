@@ -31,7 +31,7 @@ import torch
 from ligera.boxes import iou
 from ligera.data.pictures import read_picture
 from ligera.deploy.detector import Detector
-from ligera.deploy.export_layout import card_of, export_layout
+from ligera.deploy.export.layout import card_of, export_layout
 from ligera.models.layout_catalogue import LAYOUT_DETECTORS, build_layout, find_layout
 from ligera.models.preprocess import input_size
 

@@ -73,7 +73,7 @@ def parsed() -> argparse.Namespace:
 
 def export(bundle: Path) -> int:
     """facenet-pytorch's weights as a bundle of ours; its size in bytes."""
-    from ligera.deploy.export_cascade import export_cascade
+    from ligera.deploy.export.cascade import export_cascade
     from ligera.models.mtcnn_weights import mtcnn_from_facenet
 
     found = importlib.util.find_spec("facenet_pytorch")
@@ -175,7 +175,7 @@ def theirs(_bundle: Path, threads: int) -> Detect:
 
 
 def ours(bundle: Path, threads: int) -> Detect:
-    from ligera.deploy.cascade import Cascade
+    from ligera.deploy.cascade.stages import Cascade
 
     runtime = open_runtime(bundle, threads=threads)
     engine = open_engine(runtime, card_from_metadata(runtime.metadata, str(bundle)))

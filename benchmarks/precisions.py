@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from ligera.deploy.builtin import builtin_names, builtin_path
-from ligera.deploy.noise import NoiseMeter
+from ligera.deploy.timing.noise import NoiseMeter
 from ligera.meter.hardware import inspect_hardware
 
 RUNS_PER_TURN = 10
@@ -70,7 +70,7 @@ def network(name: str) -> Any:
 def make_bundles(name: str, folder: Path, pictures: Path) -> dict[str, Path]:
     """A bundle of the network in each precision."""
     from ligera.deploy.bundle import BundleCard
-    from ligera.deploy.export import export_classifier
+    from ligera.deploy.export.network import export_classifier
     from ligera.deploy.quantization.converting import ConversionPlan, convert
     from ligera.records import Preprocess
 

@@ -78,7 +78,7 @@ def latencies_ms(models: list[str], threads: int, rounds: int) -> dict[str, list
 
     import numpy as np
 
-    from ligera.deploy.export import to_onnx
+    from ligera.deploy.export.network import to_onnx
     from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 
     graphs = {model: to_onnx(catalogue.build(model)) for model in models}

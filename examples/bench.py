@@ -3,7 +3,7 @@
 python examples/bench.py
 """
 
-from ligera.deploy.bench import bench
+from ligera.deploy.timing.bench import bench
 
 
 def main() -> None:

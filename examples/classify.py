@@ -9,8 +9,8 @@ from pathlib import Path
 from drawn import colours
 
 import ligera
-from ligera.deploy.accuracy import evaluate_classifier
-from ligera.deploy.checkpoints import export_run
+from ligera.deploy.export.checkpoints import export_run
+from ligera.deploy.scoring.accuracy import evaluate_classifier
 from ligera.train.reading import read_recipe
 from ligera.train.run import start
 

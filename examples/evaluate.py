@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import ligera
-from ligera.deploy.evaluate import evaluate
+from ligera.deploy.scoring.faces import evaluate
 
 PEOPLE = Path(__file__).parent / "people.jpg"
 

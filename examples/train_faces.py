@@ -12,7 +12,7 @@ from pathlib import Path
 from drawn import discs
 
 import ligera
-from ligera.deploy.checkpoints import export_run
+from ligera.deploy.export.checkpoints import export_run
 from ligera.train.faces.recipe import FacesRecipe
 from ligera.train.run import start
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ligera import cli
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 
 from .deploy.colour_sets import plain, write_plain
 
@@ -209,7 +209,7 @@ def test_an_interrupt_keeps_what_was_told_and_has_code_130(
 def test_many_classes_are_summed_up(
     classifier_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    from ligera.deploy.classifier import Classification
+    from ligera.deploy.classifying.classifier import Classification
 
     labels = iter([*"abcdefgh", "a"])
     monkeypatch.setattr(Classifier, "classify", lambda *_: Classification(label := next(labels), 1.0, {label: 1.0}))

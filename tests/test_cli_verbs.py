@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ligera import __version__, cli
-from ligera.deploy.bench import BenchReport, BenchRow
+from ligera.deploy.timing.bench import BenchReport, BenchRow
 from ligera.meter.figure import Figure
 
 Capture = pytest.CaptureFixture[str]
@@ -57,7 +57,7 @@ def fake_bench(monkeypatch: pytest.MonkeyPatch, *reasons: str) -> None:
     figures = {"p50_ms": FIGURE, "overhead_share": Figure(None, "1", "unknown", "cpu", 2, 0)}
     row = BenchRow("folder/face.onnx", "onnxruntime", 1, figures)
     report = BenchReport((row,), None, 640, 480, "synthetic", "Some CPU", reasons)
-    monkeypatch.setattr("ligera.deploy.bench.bench", lambda *_args, **_options: report)
+    monkeypatch.setattr("ligera.deploy.timing.bench.bench", lambda *_args, **_options: report)
 
 
 def test_bench_prints_every_figure_with_its_provenance(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

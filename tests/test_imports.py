@@ -24,7 +24,7 @@ RANKS = (
     {"serve", "commands", "cli"},
 )
 DOORS = RANKS[-1]
-TORCH_ROOMS = ("ligera.models.", "ligera.train.", "ligera.search.", "ligera.deploy.export")
+TORCH_ROOMS = ("ligera.models.", "ligera.train.", "ligera.search.", "ligera.deploy.export.")
 HEAVY = ("torch", "torchvision", "timm", "accelerate", "onnx", "scipy", "matplotlib", "safetensors")
 
 
@@ -62,7 +62,7 @@ def imports(path: Path, *, inside: bool = True, types: bool = True) -> Iterator[
 
 
 def room(module: str) -> str:
-    """``ligera.deploy.bench`` -> ``deploy``; the package itself has none."""
+    """``ligera.deploy.timing.bench`` -> ``deploy``; the package itself has none."""
     return module.partition(".")[2].partition(".")[0]
 
 
@@ -106,10 +106,10 @@ def test_no_import_runs_against_the_order_of_the_rooms(module: str) -> None:
         ("ligera.records", "ligera.boxes.x"),
         ("ligera.data.faces", "ligera.models.priors"),
         ("ligera.metrics.x", "ligera.data.faces"),
-        ("ligera.train.loop", "ligera.deploy.bench"),
+        ("ligera.train.loop", "ligera.deploy.timing.bench"),
         ("ligera.models.decode", "ligera.train.loop"),
-        ("ligera.deploy.bench", "ligera.commands.bench"),
-        ("ligera.deploy.bench", "ligera.cli"),
+        ("ligera.deploy.timing.bench", "ligera.commands.bench"),
+        ("ligera.deploy.timing.bench", "ligera.cli"),
     ],
 )
 def test_the_rule_itself_sees_what_is_wrong(importer: str, imported: str) -> None:

@@ -2,7 +2,7 @@
 
 import ligera
 faces = ligera.load("face-small").detect("photo.jpg")   # -> ligera.records.Detections
-animal = ligera.load("animals.onnx").classify("photo.jpg")   # -> ligera.deploy.classifier.Classification
+animal = ligera.load("animals.onnx").classify("photo.jpg")   # -> ligera.deploy.classifying.classifier.Classification
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ligera.deploy.classifier import Classifier
+    from ligera.deploy.classifying.classifier import Classifier
     from ligera.deploy.detector import Detector
 
 __version__ = "0.1.0"

@@ -9,7 +9,7 @@ import cv2
 import pytest
 
 from ligera import cli
-from ligera.deploy.engine_comparison import Comparison, EngineRow, compare
+from ligera.deploy.comparing.comparison import Comparison, EngineRow, compare
 from ligera.errors import DataError, UsageError
 from ligera.meter.figure import Figure
 
@@ -32,7 +32,7 @@ def faked(monkeypatch: pytest.MonkeyPatch, *, identical: bool = True, reasons: t
     plain = EngineRow("sequential", "sequential", 1, 0, "ab", {"elapsed_s": SECONDS, "peak_mb": UNKNOWN})
     chosen = replace(plain, engine="auto", chosen="threads", workers=None)
     result = Comparison("photos", "decode", 5, 3, "Some CPU", (plain, chosen), identical, reasons)
-    monkeypatch.setattr("ligera.deploy.engine_comparison.compare", lambda *_args, **_options: result)
+    monkeypatch.setattr("ligera.deploy.comparing.comparison.compare", lambda *_args, **_options: result)
 
 
 def test_engines_are_measured_each_in_its_own_process_and_agree(photos: Path, bundle: Path, capsys: Capture) -> None:

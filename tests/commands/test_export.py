@@ -12,7 +12,7 @@ import pytest
 from ligera import cli
 from ligera.deploy.detector import Detector
 
-from ..deploy.run_folders import write_classifier_run, write_finished_run, write_recipe
+from ..deploy.export.run_folders import write_classifier_run, write_finished_run, write_recipe
 
 Capture = pytest.CaptureFixture[str]
 

@@ -14,7 +14,7 @@ from ligera.deploy.detector import Detector
 from ligera.deploy.quantization.record import precision_from_metadata
 
 from ..deploy.conftest import PEOPLE
-from ..deploy.run_folders import write_finished_run
+from ..deploy.export.run_folders import write_finished_run
 from ..deploy.spot_sets import write_label_set
 
 Capture = pytest.CaptureFixture[str]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ligera.deploy.bundle import BundleCard
-from ligera.deploy.export import export_bundle, export_classifier
+from ligera.deploy.export.network import export_bundle, export_classifier
 from ligera.models.retinaface import RawOutputs
 from ligera.records import Decoding, Preprocess, PriorSpec
 

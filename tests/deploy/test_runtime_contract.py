@@ -17,11 +17,11 @@ from ligera.boxes import iou
 from ligera.data.pictures import read_picture
 from ligera.deploy.builtin import builtin_path
 from ligera.deploy.bundle import card_from_metadata
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.detector import Detector
 from ligera.deploy.engine import BundleEngine
-from ligera.deploy.export_cascade import export_cascade
-from ligera.deploy.export_reference import TorchReference, detector_network
+from ligera.deploy.export.cascade import export_cascade
+from ligera.deploy.export.reference import TorchReference, detector_network
 from ligera.deploy.layer_audit import audit_layers
 from ligera.deploy.quantization.converting import ConversionPlan, convert
 from ligera.deploy.runtimes import RUNTIMES, Runtime, open_runtime
@@ -31,7 +31,7 @@ from ligera.models.cascade import CascadeRule
 from ligera.models.mtcnn import ONet, PNet, RNet
 from ligera.records import Detections
 
-from .cascades import card
+from .cascade.cascades import card
 from .colour_sets import COLOURS, ColourOf, plain
 from .conftest import PEOPLE
 from .tensorrt.conftest import Install, install

@@ -13,7 +13,7 @@ from ligera.deploy.runtimes import open_runtime
 from ligera.deploy.runtimes.mock import MockRuntime
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.deploy.runtimes.threads import available_threads, default_threads
-from ligera.deploy.stopwatch import StopwatchRuntime
+from ligera.deploy.timing.stopwatch import StopwatchRuntime
 from ligera.errors import MissingExtra, ModelError, UsageError
 
 

@@ -14,8 +14,8 @@ from ligera.commands.terminal import complain, print_json, quiet_libraries, say,
 from ligera.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from ligera.deploy.augmenting import Augmented
-    from ligera.deploy.varying import AugmentSettings
+    from ligera.deploy.augmenting.folder import Augmented
+    from ligera.deploy.augmenting.varying import AugmentSettings
 
 STAGES = ("read", "detect", "vary", "write")
 
@@ -77,8 +77,8 @@ def augment(
 
     from ligera.data.engines import check_engine
     from ligera.data.variation import Variation
-    from ligera.deploy.augmenting import Augmenting
-    from ligera.deploy.varying import AugmentSettings, Varier
+    from ligera.deploy.augmenting.folder import Augmenting
+    from ligera.deploy.augmenting.varying import AugmentSettings, Varier
 
     check_engine(engine, workers)
     # Pictures side by side, not the rows of one: the engine has the cores.
@@ -109,7 +109,7 @@ def augment(
 def _own_folder(source: Path, settings: AugmentSettings) -> Path:
     """``runs/augment/NAME``: the one in which the same work was begun, or a new one."""
     from ligera.data.pictures import find_pictures
-    from ligera.deploy.augmenting import header_of, matching_folder
+    from ligera.deploy.augmenting.folder import header_of, matching_folder
     from ligera.files import new_run_folder
 
     # Before there is a folder: one step, which fails where there is nothing to vary.

@@ -13,8 +13,8 @@ from ligera.commands.terminal import complain, print_json, print_table, say
 from ligera.errors import UsageError
 
 if TYPE_CHECKING:
-    from ligera.deploy.bench import BenchReport
-    from ligera.deploy.gates import Gate, Verdict
+    from ligera.deploy.timing.bench import BenchReport
+    from ligera.deploy.timing.gates import Gate, Verdict
     from ligera.meter.figure import Figure
 
 COLUMNS = {
@@ -60,8 +60,8 @@ def bench(
     than 15 %, or other work kept cores busy) the figures are withheld and the reason is given, and a gate on one of
     them is not judged, which does not pass.
     """
-    from ligera.deploy.bench import bench as measure
-    from ligera.deploy.bench_worker import Job
+    from ligera.deploy.timing.bench import bench as measure
+    from ligera.deploy.timing.worker import Job
 
     width, height = parse_size(size)
     if layers:
@@ -98,7 +98,7 @@ def bench(
 
 def _gates(text: str | None, data: Path | None, versus: str | None) -> tuple[Gate, ...]:
     """The gates, once all that they need is given: said before minutes of measuring, not after."""
-    from ligera.deploy.gates import parse_gates
+    from ligera.deploy.timing.gates import parse_gates
 
     if text is None:
         if data is not None:
@@ -121,7 +121,7 @@ def _verdicts(
     """Every gate on every model but the one that others are compared with."""
     if not gates:
         return ()
-    from ligera.deploy.gates import GATES, judge_gates
+    from ligera.deploy.timing.gates import GATES, judge_gates
 
     scores = {} if data is None else _scores(report, data, threads, runtime)
     figures: dict[str, dict[str, float | None]] = {}
@@ -145,7 +145,7 @@ def _verdicts(
 def _scores(report: BenchReport, data: Path, threads: int | None, runtime: str) -> dict[str, float | None]:
     """AP at IoU 0.5 of each model on the labelled pictures at ``data``, 0 to 1."""
     from ligera.deploy.detector import Detector
-    from ligera.deploy.evaluate import evaluate
+    from ligera.deploy.scoring.faces import evaluate
 
     found: dict[str, float | None] = {}
     for row in report.rows:

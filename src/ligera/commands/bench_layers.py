@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ligera.commands.terminal import print_json, print_table, quiet_libraries, say
 
 if TYPE_CHECKING:
-    from ligera.deploy.bench_worker import Job
     from ligera.deploy.layer_audit import LayerAudit
+    from ligera.deploy.timing.worker import Job
 
 __all__ = ["show_layers"]
 
@@ -18,8 +18,8 @@ LONGEST_NAME = 60
 
 def show_layers(jobs: Sequence[Job], *, as_json: bool) -> None:
     """Audit the network of each job in turn, one JSON object or one table for each."""
-    from ligera.deploy.bench_worker import bench_picture
     from ligera.deploy.layer_audit import audit_layers
+    from ligera.deploy.timing.worker import bench_picture
 
     audits = []
     for job in jobs:

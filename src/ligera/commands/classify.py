@@ -19,7 +19,7 @@ from ligera.commands.looking import (
 )
 
 if TYPE_CHECKING:
-    from ligera.deploy.classifier import Classification
+    from ligera.deploy.classifying.classifier import Classification
 
 MOST_LABELS_SAID = 5
 MOST_SCORES_SAID = 3
@@ -47,8 +47,8 @@ def classify(
     """
     import cv2
 
-    from ligera.deploy.classified import ClassifiedFolder, ClassifiedShot, result_names
-    from ligera.deploy.classifier import Classifier
+    from ligera.deploy.classifying.classifier import Classifier
+    from ligera.deploy.classifying.results import ClassifiedFolder, ClassifiedShot, result_names
     from ligera.deploy.sources import plan
 
     planned = plan(sources)

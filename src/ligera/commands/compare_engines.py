@@ -12,7 +12,7 @@ from ligera.commands.terminal import complain, print_json, print_table, say, wit
 from ligera.errors import UsageError
 
 if TYPE_CHECKING:
-    from ligera.deploy.engine_comparison import Comparison
+    from ligera.deploy.comparing.comparison import Comparison
     from ligera.meter.figure import Figure
 
 DEFAULT_ENGINES = "sequential,threads,processes,async,auto"
@@ -46,7 +46,7 @@ def compare_engines(
     Engines take turns, each in a fresh process, so that peak memory is its own. All must give the same results; the
     exit code is 4 where they do not. When the machine was not quiet the figures are withheld and the reason is given.
     """
-    from ligera.deploy.engine_comparison import compare
+    from ligera.deploy.comparing.comparison import compare
     from ligera.files import new_run_folder
 
     names = [name.strip() for name in engines.split(",") if name.strip()]
@@ -82,7 +82,7 @@ def _record(comparison: Comparison, folder: Path) -> None:
     import cv2
 
     from ligera import __version__
-    from ligera.deploy.engine_chart import draw_comparison
+    from ligera.deploy.comparing.chart import draw_comparison
     from ligera.files import write_bytes
 
     content = {"ligera": __version__, **comparison.as_dict(force=True)}

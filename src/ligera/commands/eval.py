@@ -16,11 +16,11 @@ from ligera.errors import UsageError
 
 if TYPE_CHECKING:
     from ligera.data.faces import FaceSample
-    from ligera.deploy.accuracy import AccuracyScores
-    from ligera.deploy.classifier import Classifier
+    from ligera.deploy.classifying.classifier import Classifier
     from ligera.deploy.detector import Detector
-    from ligera.deploy.evaluate import GroupScore, LabelScores, WiderScores
-    from ligera.deploy.evaluate_regions import RegionScores
+    from ligera.deploy.scoring.accuracy import AccuracyScores
+    from ligera.deploy.scoring.faces import GroupScore, LabelScores, WiderScores
+    from ligera.deploy.scoring.regions import RegionScores
 
     Scores = AccuracyScores | LabelScores | WiderScores | RegionScores
 
@@ -130,7 +130,7 @@ def _score_model(
     as_json: bool,
     **options: str | int | None,
 ) -> None:
-    from ligera.deploy.classifier import Classifier
+    from ligera.deploy.classifying.classifier import Classifier
     from ligera.deploy.loading import load_model
 
     with quiet_libraries(), load_model(model, threads=threads, runtime=runtime) as loaded:
@@ -158,7 +158,7 @@ def _expect_no_tags(tag: list[str]) -> None:
 
 
 def _detected(detector: Detector, data: Path, **options: Any) -> LabelScores | WiderScores:
-    from ligera.deploy.evaluate import evaluate as score
+    from ligera.deploy.scoring.faces import evaluate as score
 
     def watch(samples: Iterable[FaceSample], count: int) -> Iterator[FaceSample]:
         return with_progress(samples, count, "evaluating")
@@ -169,7 +169,7 @@ def _detected(detector: Detector, data: Path, **options: Any) -> LabelScores | W
 def _classified(
     classifier: Classifier, data: Path, *, protocol: str | None, max_side: int | None, min_face: int | None
 ) -> AccuracyScores:
-    from ligera.deploy.accuracy import evaluate_classifier
+    from ligera.deploy.scoring.accuracy import evaluate_classifier
 
     if protocol not in (None, "accuracy"):
         raise UsageError(f"--protocol {protocol} is for detectors; {classifier.name} is a classifier: use accuracy")
@@ -184,7 +184,7 @@ def _classified(
 
 def _write(scores: Scores, model: str, data: Path, out: Path | None, as_json: bool) -> Path | None:
     """Write ``scores.json`` and a classifier's ``confusion.png``; returns their folder, or ``None`` for nowhere."""
-    from ligera.deploy.accuracy import AccuracyScores
+    from ligera.deploy.scoring.accuracy import AccuracyScores
     from ligera.files import new_run_folder, write_bytes
 
     classified = isinstance(scores, AccuracyScores)
@@ -194,7 +194,7 @@ def _write(scores: Scores, model: str, data: Path, out: Path | None, as_json: bo
     if folder is None:
         return None
     if classified:
-        from ligera.deploy.confusion import write_confusion
+        from ligera.deploy.scoring.confusion import write_confusion
 
         write_confusion(folder / "confusion.png", scores.result.confusion, scores.names)
     write_bytes(folder / "scores.json", (json.dumps(scores.as_dict() | {"model": model}, indent=2) + "\n").encode())
@@ -202,9 +202,9 @@ def _write(scores: Scores, model: str, data: Path, out: Path | None, as_json: bo
 
 
 def _show(model: str, scores: Scores) -> None:
-    from ligera.deploy.accuracy import AccuracyScores
-    from ligera.deploy.evaluate import LabelScores
-    from ligera.deploy.evaluate_regions import RegionScores
+    from ligera.deploy.scoring.accuracy import AccuracyScores
+    from ligera.deploy.scoring.faces import LabelScores
+    from ligera.deploy.scoring.regions import RegionScores
 
     if isinstance(scores, AccuracyScores):
         _show_accuracy(model, scores)

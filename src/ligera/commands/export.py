@@ -89,7 +89,7 @@ def export(
             raise UsageError(f"{bundle}: is a bundle already; say which --precision to make of it: fp16, bf16 or int8")
         _convert(bundle, out, plan, as_json)
         return
-    from ligera.deploy.cascade_runs import export_runs
+    from ligera.deploy.export.cascade_runs import export_runs
     from ligera.deploy.quantization.source import expect_onnx
 
     facts["rule"] = tuple(rule or ())

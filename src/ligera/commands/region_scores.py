@@ -13,7 +13,7 @@ from ligera.errors import UsageError
 if TYPE_CHECKING:
     from ligera.data.regions import Page
     from ligera.deploy.detector import Detector
-    from ligera.deploy.evaluate_regions import RegionScores
+    from ligera.deploy.scoring.regions import RegionScores
     from ligera.metrics.coco import CocoScores
 
 __all__ = ["score_regions", "show_regions"]
@@ -31,8 +31,8 @@ def score_regions(
     tag: list[str],
 ) -> RegionScores:
     """The scores of ``detector`` on ``data``; ``UsageError`` for options of other kinds of model."""
-    from ligera.deploy.evaluate_regions import evaluate_regions
     from ligera.deploy.layout.page_files import parse_tags
+    from ligera.deploy.scoring.regions import evaluate_regions
 
     if min_face is not None:
         raise UsageError(f"--min-face is for face detectors; {detector.name} finds regions of pages")
@@ -68,7 +68,7 @@ def show_regions(model: str, scores: RegionScores) -> None:
 
 
 def _cells(scores: CocoScores) -> list[str]:
-    from ligera.deploy.evaluate_regions import FIGURES
+    from ligera.deploy.scoring.regions import FIGURES
 
     values = [getattr(scores, figure) for figure in FIGURES]
     return ["-" if math.isnan(value) else f"{value:.3f}" for value in values]

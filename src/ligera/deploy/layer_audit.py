@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.loading import load_model
 from ligera.deploy.quantization.source import find_bundle
 from ligera.deploy.runtimes import Runtime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.detector import Detector
 from ligera.deploy.opening import open_bundle, open_engine
 from ligera.deploy.peers import split_peer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ligera.deploy.builtin import builtin_path
 from ligera.deploy.bundle import BundleCard, Task, card_from_metadata
-from ligera.deploy.cascade_engine import CascadeEngine, rule_from_metadata
+from ligera.deploy.cascade.engine import CascadeEngine, rule_from_metadata
 from ligera.deploy.engine import BundleEngine, Engine
 from ligera.deploy.layout.engine import LayoutEngine, layout_from_metadata
 from ligera.deploy.peers import PEERS

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ligera.deploy.noise import NoiseMeter
+from ligera.deploy.timing.noise import NoiseMeter
 from ligera.errors import DataError, UsageError
 from ligera.files import write_bytes
 from ligera.search.agreement import Agreement, agreement, fit_constants

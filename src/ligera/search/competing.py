@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ligera.data.faces import read_retinaface
-from ligera.deploy.checkpoints import export_run
+from ligera.deploy.export.checkpoints import export_run
 from ligera.deploy.pick.searched import Searched
 from ligera.errors import DataError
 from ligera.files import write_bytes

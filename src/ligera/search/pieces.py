@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ligera.deploy.export import OPSET, to_onnx
+from ligera.deploy.export.network import OPSET, to_onnx
 from ligera.models.backbones.staged import StagedBackbone
 from ligera.models.blocks import build_block
 from ligera.models.catalogue import build

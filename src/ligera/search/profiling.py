@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ligera import __version__
-from ligera.deploy.noise import NoiseMeter
 from ligera.deploy.runtimes import open_runtime
+from ligera.deploy.timing.noise import NoiseMeter
 from ligera.errors import DataError, UsageError
 from ligera.meter.sources import Sources, find_sources
 from ligera.search.device_state import device_of, temperature_c

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ligera.deploy.bench_energy import Turns, energy_figure, look
-from ligera.deploy.noise import MAX_VARIATION
 from ligera.deploy.runtimes import Runtime
+from ligera.deploy.timing.energy import Turns, energy_figure, look
+from ligera.deploy.timing.noise import MAX_VARIATION
 from ligera.meter.figure import Provenance
 from ligera.meter.sources import Sources
 from ligera.search.table import Settings

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from ligera import cli
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.enrolling.enroll import EnrollOptions, enroll
 from ligera.deploy.enrolling.squares import FACE_KEY
 from ligera.deploy.loading import load_model

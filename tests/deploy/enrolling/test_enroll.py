@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from ligera import cli
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.detector import Detector
 from ligera.deploy.enrolling.enroll import EnrollOptions, EnrollReport, enroll
 from ligera.deploy.enrolling.squares import FACE_KEY, FaceRule, FaceSquares
@@ -152,7 +152,7 @@ def test_the_command_tells_counts_shares_and_where_the_files_are(
 
 def test_a_bundle_runs_without_torch(report: EnrollReport, photos: Path) -> None:
     code = (
-        "import sys; from ligera.deploy.classifier import Classifier; import numpy as np\n"
+        "import sys; from ligera.deploy.classifying.classifier import Classifier; import numpy as np\n"
         f"print(Classifier.load({str(report.path)!r}).classify(np.full((64, 64, 3), 9, np.uint8)).label)\n"
         "assert not {'torch', 'timm', 'onnx', 'matplotlib'} & set(sys.modules)"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ligera.deploy.export_layout import card_of, export_layout
+from ligera.deploy.export.layout import card_of, export_layout
 
 from .pages import LABELS, random_net, trained_net
 

@@ -12,7 +12,7 @@ import pytest
 
 from ligera.boxes import iou
 from ligera.deploy.bundle import METADATA_KEY, BundleCard
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.detector import Detector
 from ligera.deploy.layout.engine import LAYOUT_KEY, LayoutEngine, layout_from_metadata
 from ligera.deploy.layout.masks import paste_mask

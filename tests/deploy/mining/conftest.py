@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ligera.deploy.export_cascade import export_cascade
+from ligera.deploy.export.cascade import export_cascade
 from ligera.models.cascade import CascadeRule
 from ligera.models.mtcnn import PNet, RNet
 
-from ..cascades import card
+from ..cascade.cascades import card
 from .face_sets import write_faces
 
 # Where the test of a cluster finds its nodes.

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.detector import Detector
-from ligera.deploy.evaluate import evaluate
 from ligera.deploy.pick.judging import Judge, open_judge
 from ligera.deploy.pick.judging.faces import redrawn_ap
+from ligera.deploy.scoring.faces import evaluate
 from ligera.errors import DataError, ModelError, UsageError
 from ligera.metrics.average_precision import average_precision, average_precision_interval
 from ligera.records import Detections, Targets

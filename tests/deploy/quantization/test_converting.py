@@ -13,9 +13,9 @@ from torch import nn
 
 from ligera.boxes import iou
 from ligera.deploy.builtin import builtin_path
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.detector import Detector
-from ligera.deploy.export import export_classifier
+from ligera.deploy.export.network import export_classifier
 from ligera.deploy.quantization.converting import ConversionPlan, convert
 from ligera.deploy.quantization.record import precision_from_metadata
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime

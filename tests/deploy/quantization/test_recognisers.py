@@ -11,8 +11,7 @@ import onnx
 import pytest
 
 from ligera import cli
-from ligera.deploy.accuracy import evaluate_classifier
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.enrolling.enroll import EnrollOptions, enroll
 from ligera.deploy.enrolling.squares import FACE_KEY, squares_from_metadata
 from ligera.deploy.quantization import calibration, converting
@@ -24,6 +23,7 @@ from ligera.deploy.quantization.record import precision_from_metadata
 from ligera.deploy.quantization.source import read_source
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.deploy.runtimes.tensorrt_calibration import Feed
+from ligera.deploy.scoring.accuracy import evaluate_classifier
 from ligera.errors import DataError, UsageError
 
 from ..enrolling.striped import striped, write_photos

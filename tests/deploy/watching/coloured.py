@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from ligera.deploy.bundle import BundleCard
 from ligera.deploy.enrolling.squares import FaceRule
-from ligera.deploy.export_recognizer import write_recognizer
+from ligera.deploy.export.recognizer import write_recognizer
 from ligera.records import Preprocess
 
 from ..conftest import CELL_PX

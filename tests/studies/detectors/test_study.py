@@ -89,7 +89,7 @@ def test_a_stopped_study_times_only_the_rounds_that_are_missing(faces: Path, onl
 def test_times_are_withheld_from_a_noisy_machine(
     faces: Path, only_haar: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ligera.deploy.noise.NoiseMeter.reasons", lambda self: ("a drum next door",))
+    monkeypatch.setattr("ligera.deploy.timing.noise.NoiseMeter.reasons", lambda self: ("a drum next door",))
     report = study(settings(faces, force=False), tmp_path)
     assert report.tables[0].rows[0][1] == "withheld"
     assert "a drum next door" in report.tables[0].note

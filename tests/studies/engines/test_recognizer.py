@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ligera.deploy.accuracy import evaluate_classifier
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.enrolling.enroll import EnrollOptions
-from ligera.deploy.export_reference import TorchReference, recognition_network
+from ligera.deploy.export.reference import TorchReference, recognition_network
 from ligera.deploy.quantization.calibration import picture_digests
 from ligera.deploy.quantization.record import precision_from_metadata
+from ligera.deploy.scoring.accuracy import evaluate_classifier
 from ligera.errors import DataError
 from ligera.studies.engines import recognizer as module
 from ligera.studies.engines import worker

@@ -65,7 +65,7 @@ def runs(cost) -> dict[Condition, Outcome]:
 
 
 def bundle_of(net: PNet, path: Path, rule: CascadeRule | None = None) -> Path:
-    from ligera.deploy.export_cascade import export_cascade
+    from ligera.deploy.export.cascade import export_cascade
 
     card = BundleCard("p", Preprocess(scale=(1 / 255,) * 3, multiple=1), Decoding())
     export_cascade([net], card, rule or CascadeRule(), path)

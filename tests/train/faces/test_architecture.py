@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ligera.deploy.run_tasks import describe
+from ligera.deploy.export.run_tasks import describe
 from ligera.errors import LigeraError, RecipeError
 from ligera.models import catalogue
 from ligera.train.faces.architecture import NamedArchitecture, read_architecture, write_architecture

@@ -6,7 +6,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from ligera.deploy.export_recognizer import trace_base
+from ligera.deploy.export.recognizer import trace_base
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import ModelError, UsageError
 from ligera.train.recognition import bases

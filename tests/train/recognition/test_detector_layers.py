@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ligera.models
-from ligera.deploy.export_recognizer import trace_base
+from ligera.deploy.export.recognizer import trace_base
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import ModelError
 from ligera.train.recognition.bases import load_base

@@ -136,7 +136,7 @@ def enroll(
         raise UsageError("--others: give a folder with photos of other people, whom one person has to be told from")
     sightings = list_sightings(people, others)
     base = _base(options)
-    from ligera.deploy.export_recognizer import trace_base, write_recognizer
+    from ligera.deploy.export.recognizer import trace_base, write_recognizer
 
     # a base that does not run is said before minutes of looking for faces
     graph = trace_base(base, options.side_px)

@@ -10,12 +10,12 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ligera.deploy.augmenting.varying import model_digest
 from ligera.deploy.bundle import BundleCard
-from ligera.deploy.cascade import Cascade
-from ligera.deploy.cascade_engine import rule_from_metadata
+from ligera.deploy.cascade.engine import rule_from_metadata
+from ligera.deploy.cascade.stages import Cascade
 from ligera.deploy.mining.settings import MineSettings
 from ligera.deploy.opening import open_bundle
-from ligera.deploy.varying import model_digest
 from ligera.errors import ModelError
 from ligera.models.cascade import STAGE_SIDES_PX, CascadeRule
 from ligera.models.mtcnn_weights import FILES, mtcnn_from_facenet
@@ -65,7 +65,7 @@ def write_bundle_of(folder: Path, path: Path) -> None:
     Raises ``ModelError`` for weights that are missing or damaged, ``MissingExtra`` without torch.
     """
     nets = mtcnn_from_facenet(folder)
-    from ligera.deploy.export_cascade import export_cascade
+    from ligera.deploy.export.cascade import export_cascade
 
     export_cascade(nets, BundleCard("mtcnn", WEIGHTS_INPUT, Decoding()), CascadeRule(), path)
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ligera.deploy.noise import MAX_VARIATION
 from ligera.deploy.pick.evidence import Screening, Visit
+from ligera.deploy.timing.noise import MAX_VARIATION
 
 __all__ = ["Accuracy", "Latency", "accuracy_of", "latency_of", "screened", "surely_not_better", "surely_worse"]
 

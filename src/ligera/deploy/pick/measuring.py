@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ligera.deploy.noise import NoiseMeter
 from ligera.deploy.pick.candidates import Candidate
 from ligera.deploy.pick.environment import accuracy_software, device, software
 from ligera.deploy.pick.evidence import Screening, Visit
@@ -25,6 +24,7 @@ from ligera.deploy.pick.process import WorkerProcess
 from ligera.deploy.pick.store import Store
 from ligera.deploy.pick.turns import calibrate, take_turns
 from ligera.deploy.pick.worker import WARM_UP_CALLS, WorkerJob
+from ligera.deploy.timing.noise import NoiseMeter
 from ligera.errors import LigeraError
 from ligera.meter.sources import Sources, find_sources
 

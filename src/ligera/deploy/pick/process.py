@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
-from ligera.deploy.answering import AnsweringProcess
 from ligera.deploy.pick.worker import WorkerJob
+from ligera.deploy.timing.answering import AnsweringProcess
 
 __all__ = ["WorkerProcess"]
 

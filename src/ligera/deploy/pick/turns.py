@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ligera.deploy.bench_energy import Turns, look
-from ligera.deploy.noise import NoiseMeter
 from ligera.deploy.pick.candidates import Candidate
 from ligera.deploy.pick.evidence import Visit
 from ligera.deploy.pick.process import WorkerProcess
+from ligera.deploy.timing.energy import Turns, look
+from ligera.deploy.timing.noise import NoiseMeter
 from ligera.meter.sources import Sources
 
 __all__ = ["calibrate", "take_turns"]

@@ -72,7 +72,7 @@ class _Desk:
     def _load(self, name: str, threads: int, runtime: str) -> _Opened:
         from ligera.deploy.loading import load_model
         from ligera.deploy.pick.probing import facts_of
-        from ligera.deploy.stopwatch import StopwatchRuntime
+        from ligera.deploy.timing.stopwatch import StopwatchRuntime
 
         model = load_model(name, threads=threads, runtime=runtime)
         if self._task == "people":

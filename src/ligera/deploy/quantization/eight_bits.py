@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ligera.deploy.bundle import BundleCard
-from ligera.deploy.cascade_engine import CASCADE_KEY
+from ligera.deploy.cascade.engine import CASCADE_KEY
 from ligera.deploy.layout.engine import LAYOUT_KEY
 from ligera.deploy.quantization.calibration import CalibrationSet, Ranges, ranges_of, shown_inputs
 from ligera.deploy.quantization.graph import layers_of, prepare_graph

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ligera.data.pictures import find_pictures
-from ligera.deploy.accuracy import evaluate_classifier
-from ligera.deploy.classifier import Classifier
-from ligera.deploy.evaluate import LabelScores, evaluate, input_rule
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.loading import load_model
 from ligera.deploy.quantization.calibration import CalibrationSet, picture_digests
+from ligera.deploy.scoring.accuracy import evaluate_classifier
+from ligera.deploy.scoring.faces import LabelScores, evaluate, input_rule
 from ligera.errors import DataError, UsageError
 
 __all__ = ["Score", "expect_apart", "score_points"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.enrolling.squares import FaceRule, face_rule_from_metadata, face_square
 from ligera.deploy.opening import open_bundle
 from ligera.errors import ModelError, UsageError, nearest

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ligera.deploy.detector import Detector
-from ligera.deploy.evaluate import LabelScores, WiderScores, evaluate, input_rule
+from ligera.deploy.scoring.faces import LabelScores, WiderScores, evaluate, input_rule
 from ligera.errors import LigeraError
 from ligera.files import write_bytes
 from ligera.studies.detectors.bounded import BoundedEngine

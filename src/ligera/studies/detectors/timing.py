@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ligera.deploy.answering import AnsweringProcess
-from ligera.deploy.noise import NoiseMeter
+from ligera.deploy.timing.answering import AnsweringProcess
+from ligera.deploy.timing.noise import NoiseMeter
 from ligera.files import write_bytes
 from ligera.studies.detectors.contenders import Contender
 from ligera.studies.trials import Listener

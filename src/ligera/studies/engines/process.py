@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ligera.deploy.answering import AnsweringProcess
+from ligera.deploy.timing.answering import AnsweringProcess
 from ligera.errors import LigeraError
 from ligera.studies.engines.contenders import Contender
 

@@ -21,7 +21,7 @@ from ligera.deploy.enrolling.enroll import EnrollOptions, Learnt, find_photos, l
 from ligera.deploy.enrolling.parts import Parts, split_faces
 from ligera.deploy.enrolling.photos import UNKNOWN, Faces, list_people, list_sightings
 from ligera.deploy.enrolling.squares import FaceRule
-from ligera.deploy.export_recognizer import trace_base, write_recognizer
+from ligera.deploy.export.recognizer import trace_base, write_recognizer
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import DataError
 from ligera.files import write_bytes, write_whole

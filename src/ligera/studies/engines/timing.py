@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ligera.deploy.bench_energy import Turns, energy_figure, look
-from ligera.deploy.noise import NoiseMeter
+from ligera.deploy.timing.energy import Turns, energy_figure, look
+from ligera.deploy.timing.noise import NoiseMeter
 from ligera.errors import DataError
 from ligera.files import write_bytes
 from ligera.meter.figure import Figure

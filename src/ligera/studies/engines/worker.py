@@ -29,7 +29,7 @@ def open_contender(contender: Contender) -> Any:
         from ligera.deploy.runtimes import open_runtime
 
         return open_runtime(contender.bundle, runtime=contender.engine.runtime, threads=contender.threads)
-    from ligera.deploy.export_reference import TorchReference, detector_network, recognition_network
+    from ligera.deploy.export.reference import TorchReference, detector_network, recognition_network
 
     if contender.head is None:
         network = detector_network(contender.model, contender.bundle)
@@ -70,13 +70,13 @@ def _batch(contender: Contender, metadata: Any) -> np.ndarray:
 
 
 def _score(runtime: Any, contender: Contender, data: Path) -> dict[str, Any]:
-    from ligera.deploy.accuracy import evaluate_classifier
     from ligera.deploy.bundle import card_from_metadata
-    from ligera.deploy.classifier import Classifier
+    from ligera.deploy.classifying.classifier import Classifier
     from ligera.deploy.detector import Detector
     from ligera.deploy.engine import BundleEngine
-    from ligera.deploy.evaluate import evaluate
     from ligera.deploy.opening import OpenedBundle
+    from ligera.deploy.scoring.accuracy import evaluate_classifier
+    from ligera.deploy.scoring.faces import evaluate
 
     card = card_from_metadata(runtime.metadata, str(contender.bundle))
     if card.task == "classify":

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ligera.deploy.export import to_onnx
+from ligera.deploy.export.network import to_onnx
 from ligera.errors import DataError
 from ligera.files import write_bytes
 from ligera.meter.hardware import processor_name

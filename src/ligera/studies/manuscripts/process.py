@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ligera.deploy.answering import AnsweringProcess
+from ligera.deploy.timing.answering import AnsweringProcess
 from ligera.studies.manuscripts.trial import Job
 from ligera.studies.trials import Listener
 

@@ -15,8 +15,8 @@ import numpy as np
 from ligera.boxes import iou
 from ligera.data.faces import FaceSample, read_retinaface
 from ligera.data.pictures import read_picture
-from ligera.deploy.cascade import Cascade
-from ligera.deploy.cascade_engine import rule_from_metadata
+from ligera.deploy.cascade.engine import rule_from_metadata
+from ligera.deploy.cascade.stages import Cascade
 from ligera.deploy.opening import open_bundle
 from ligera.errors import DataError, ModelError
 from ligera.models.area import AreaSums

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ligera.deploy.cascade_runs import export_runs
+from ligera.deploy.export.cascade_runs import export_runs
 from ligera.studies.mtcnn_parallel import plan, tables
 from ligera.studies.mtcnn_parallel.proposals import Proposed, judge, judged_samples
 from ligera.studies.report import Report

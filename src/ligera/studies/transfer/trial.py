@@ -14,7 +14,7 @@ from ligera.deploy.enrolling.features import Variation, features_of, varied
 from ligera.deploy.enrolling.operating import Outcome, judge, roc_points, thresholds_at
 from ligera.deploy.enrolling.parts import Parts
 from ligera.deploy.enrolling.photos import Faces
-from ligera.deploy.export_recognizer import trace_base
+from ligera.deploy.export.recognizer import trace_base
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.records import Preprocess
 from ligera.train.recognition.bases import load_base

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ligera.deploy.accuracy import read_labelled
 from ligera.deploy.pick.judging import redraws
+from ligera.deploy.scoring.accuracy import read_labelled
 from ligera.errors import DataError, ModelError
 from ligera.records import Picture
 

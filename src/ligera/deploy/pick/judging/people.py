@@ -17,7 +17,7 @@ import numpy as np
 from ligera.data.folders import class_folders_in
 from ligera.data.headers import read_header
 from ligera.data.pictures import read_picture, walk_pictures
-from ligera.deploy.classifier import Classifier
+from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.enrolling.photos import UNKNOWN
 from ligera.deploy.pick.judging import redraws
 from ligera.deploy.pick.judging.classes import digest_of

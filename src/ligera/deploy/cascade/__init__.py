@@ -1,0 +1,1 @@
+"""MTCNN's three networks as one detector, without torch."""

@@ -1,0 +1,1 @@
+"""A bundle that names pictures, and what it said on disk."""

@@ -1,0 +1,1 @@
+"""Trained weights -> one ONNX bundle, compared with its network. Of all of deploy only this room knows torch."""
