@@ -17,6 +17,7 @@ import numpy as np
 from ligera.deploy.runtimes import Runtime
 from ligera.deploy.timing.energy import Turns, energy_figure, look
 from ligera.deploy.timing.noise import MAX_VARIATION
+from ligera.deploy.timing.yardstick import Yardstick
 from ligera.meter.figure import Provenance
 from ligera.meter.sources import Sources
 from ligera.search.table import Settings
@@ -60,27 +61,18 @@ class Calibration:
     ``times_ms`` are all of them.
     """
 
-    _LOOP = 5_000
-
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self.times_ms: list[float] = []
-        self._clock = clock
+        self._yardstick = Yardstick(clock)
 
     def measure(self) -> float:
         """The quickest of three, so that a single interruption is not taken for a slow processor."""
-        self.times_ms.append(min(self._once() for _ in range(3)))
+        self.times_ms.append(min(self._yardstick.measure_ms() for _ in range(3)))
         return self.times_ms[-1]
 
     def slow(self, milliseconds: float) -> bool:
         """Whether ``milliseconds`` are too many beside the best seen."""
         return milliseconds > (1 + 2 * MAX_VARIATION) * min(self.times_ms)
-
-    def _once(self) -> float:
-        started = self._clock()
-        total = 0
-        for i in range(self._LOOP):
-            total += i * i & 7
-        return (self._clock() - started) / 1e6
 
 
 def trimmed_mean(samples: np.ndarray, trim: float) -> float:

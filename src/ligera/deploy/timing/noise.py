@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ligera.deploy.timing.yardstick import Yardstick
+
 __all__ = ["MAX_VARIATION", "NoiseMeter", "robust_variation"]
 
 MAX_VARIATION = 0.15
 FEWEST_CALIBRATIONS = 5
-_LOOP = 20_000
 
 
 def robust_variation(values: np.ndarray) -> float:
@@ -37,6 +38,7 @@ class NoiseMeter:
 
     threads: int
     calibrations_ms: list[float] = field(default_factory=list)
+    _yardstick: Yardstick = field(default_factory=Yardstick, repr=False)
     _own_s: float = 0.0
     _busy_before_s: float | None = None
     _wall_before_s: float = 0.0
@@ -48,12 +50,8 @@ class NoiseMeter:
         self._self_before_s = time.process_time()
 
     def calibrate(self) -> None:
-        """Time one fixed loop of arithmetic, about a millisecond."""
-        started = time.perf_counter()
-        total = 0
-        for i in range(_LOOP):
-            total += i * i & 7
-        self.calibrations_ms.append((time.perf_counter() - started) * 1e3)
+        """See how fast a core is just now, in about half a millisecond."""
+        self.calibrations_ms.append(self._yardstick.measure_ms())
 
     def add_own(self, cpu_s: float) -> None:
         self._own_s += cpu_s
