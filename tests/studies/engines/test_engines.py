@@ -168,7 +168,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_benchmark_app_is_asked_for_the_same(tmp_path: Path) -> None:
     bf16 = contenders(tmp_path)[4]
     line = " ".join(command_of(bf16, 7, tmp_path))
-    for part in ("-hint none", "-api sync", "-nireq 1", "-infer_precision bf16", "-nthreads 1", "[1,3,64,96]", "-t 7"):
+    for part in (
+        "-hint none",
+        "-api sync",
+        "-nireq 1",
+        "-infer_precision bf16",
+        "-nthreads 1",
+        "[1,3,64,96]",
+        "-t 7",
+        "-ip f32",
+    ):
         assert part in line
 
 

@@ -101,7 +101,6 @@ class OpenVinoRuntime:
 
     def close(self) -> None:
         """Free the network; the runtime cannot run afterwards."""
-        self._one_shape = None
         self._request = self._one_shape = None
         del self._any_shape, self._model
 
