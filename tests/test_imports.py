@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 
 # A module may import its own room and those of earlier ranks; rooms of one rank are strangers.
 RANKS = (
-    {"records", "boxes", "errors", "files"},
+    {"records", "boxes", "errors", "files", "locks"},
     {"typed_yaml"},
     {"data", "models", "metrics", "meter"},
     {"train"},

@@ -1,5 +1,6 @@
 """A video stands whole at its place or not at all, whatever ends the writing."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,20 @@ def test_two_runs_do_not_write_one_file(place: Path) -> None:
     with VideoFile(place, 10.0) as video:
         with pytest.raises(DataError, match="is being written by another run"), VideoFile(place, 10.0):
             pass
+        video.write(PIXELS)
+    assert frames_in(place) == 1
+
+
+def test_where_nothing_can_be_locked_the_video_is_written_all_the_same(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with VideoFile(place, 10.0) as video:
         video.write(PIXELS)
     assert frames_in(place) == 1
 

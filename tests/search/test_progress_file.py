@@ -1,5 +1,6 @@
 """What a killed profile leaves behind, and what another may do with it."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def test_two_at_once_are_refused(output: Path) -> None:
     with pytest.raises(UsageError, match="another profile is writing it right now"):
         ProgressFile(output, {}, resume=True)
     first.close(done=True)
+
+
+def test_where_nothing_can_be_locked_turns_are_kept_all_the_same(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    killed(output, {})
+    again = ProgressFile(output, {}, resume=True)
+    assert again.turns == {"a": [ONE]}
+    again.close(done=True)
 
 
 def test_damage_is_named_by_its_line(output: Path) -> None:

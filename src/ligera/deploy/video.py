@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 
 from ligera.errors import DataError, UsageError
+from ligera.locks import lock
 
 __all__ = ["VideoFile", "check_place"]
 
@@ -62,7 +62,9 @@ class VideoFile:
         except OSError as error:
             error.filename = str(self.path)
             raise
-        _lock(self._lock, self.path)
+        if not lock(self._lock):
+            self._lock.close()
+            raise DataError(f"{self.path}: is being written by another run; wait for it, or choose another name")
         return self
 
     def write(self, pixels: np.ndarray, until_s: float | None = None) -> None:
@@ -128,15 +130,3 @@ def _frame_count(video: Path) -> int:
 def _to_disk(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Keep a second run from writing the same file, where the system can."""
-    with suppress(ModuleNotFoundError):
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise DataError(f"{path}: is being written by another run; wait for it, or choose another name") from None

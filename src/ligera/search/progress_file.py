@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ligera.errors import DataError, UsageError
+from ligera.locks import lock
 from ligera.search.timing import TooSlow, Turn
 
 __all__ = ["ProgressFile"]
-
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows, where a second profile at once is the user's own affair
-    fcntl = None  # type: ignore[assignment]
 
 
 class ProgressFile:
@@ -42,7 +38,8 @@ class ProgressFile:
         # unbuffered: what was measured is with the system before the next turn starts
         self._file = self.path.open("r+b" if self.path.exists() else "x+b", buffering=0)
         try:
-            self._claim(output)
+            if not lock(self._file):
+                raise UsageError(f"{output}: another profile is writing it right now")
             self._file.truncate(self._read(output))
             self._file.seek(0, os.SEEK_END)
             if not self._file.tell():
@@ -70,14 +67,6 @@ class ProgressFile:
         if done:
             self.path.unlink(missing_ok=True)
         self._file.close()
-
-    def _claim(self, output: Path) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"{output}: another profile is writing it right now") from None
 
     def _append(self, row: dict[str, Any]) -> None:
         line = (json.dumps(row) + "\n").encode()

@@ -15,6 +15,7 @@ from pathlib import Path
 from ligera.data.crops import PROGRESS
 from ligera.deploy.mining.picture_work import UNFINISHED
 from ligera.errors import UsageError
+from ligera.locks import lock
 
 __all__ = ["clean", "keep_apart", "owned"]
 
@@ -36,27 +37,17 @@ def owned(folder: Path) -> Iterator[None]:
     Raises ``UsageError`` where another run is at work in it, or where it holds anything but a mining.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
+    opened = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
     try:
-        if lock is not None:
-            _lock(lock, folder)
+        if opened is not None and not lock(opened):
+            raise UsageError(f"{folder}: another run is at work there; wait for it, or choose another folder")
         foreign = next((path.name for path in folder.iterdir() if path.name != UNFINISHED), None)
         if foreign is not None and not (folder / PROGRESS).is_file():
             raise UsageError(f"{folder}: holds {foreign} and no mining to go on with; choose another folder")
         yield
     finally:
-        # The lock goes with its descriptor, also when we are killed.
-        if lock is not None:
-            os.close(lock)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"{folder}: another run is at work there; wait for it, or choose another folder") from None
+        if opened is not None:
+            os.close(opened)
 
 
 def clean(folder: Path) -> None:

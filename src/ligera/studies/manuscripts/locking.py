@@ -7,11 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ligera.errors import UsageError
-
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows, where a second study at once is the user's own affair
-    fcntl = None  # type: ignore[assignment]
+from ligera.locks import lock
 
 __all__ = ["held"]
 
@@ -21,11 +17,8 @@ def held(path: Path, *, wait: bool) -> Iterator[None]:
     """Hold the lock file ``path``; where another has it ``wait`` for it, or raise ``UsageError``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                raise UsageError(
-                    f"{path.parent}: this study is at work there already; wait for it, or give another --runs folder"
-                ) from None
+        if not lock(file, wait=wait):
+            raise UsageError(
+                f"{path.parent}: this study is at work there already; wait for it, or give another --runs folder"
+            )
         yield
