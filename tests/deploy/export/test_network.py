@@ -1,8 +1,10 @@
 """What ONNX Runtime runs is what torch trained, or nothing is written."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,9 +17,10 @@ from ligera.deploy.export.network import (
     fold_scale,
     largest_difference,
     to_onnx,
+    traced,
 )
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
-from ligera.errors import ModelError
+from ligera.errors import MissingExtra, ModelError
 from ligera.models.catalogue import build, find
 from ligera.models.classifiers import build_classifier
 from ligera.models.retinaface import RawOutputs
@@ -97,6 +100,28 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     nn.init.constant_(network.grey.weight, float("nan"))
     with pytest.raises(ModelError, match="differ by nan"):
         export_bundle(network, spots_card(), tmp_path / "a.onnx")
+
+
+class Sum(nn.Module):
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        return one + other
+
+
+def test_a_graph_has_the_inputs_outputs_and_free_sides_that_were_asked_for() -> None:
+    axes = {name: {0: "count"} for name in ("one", "other", "sum")}
+    graph = onnx.load_model_from_string(traced(Sum(), {"one": (2, 3), "other": (2, 3)}, ("sum",), axes)).graph
+    sides = {value.name: value.type.tensor_type.shape.dim for value in (*graph.input, *graph.output)}
+    assert {name: [side.dim_param or side.dim_value for side in own] for name, own in sides.items()} == {
+        name: ["count", 3] for name in ("one", "other", "sum")
+    }
+
+
+@pytest.mark.parametrize("package", ["torch", "onnx"])
+def test_a_missing_package_is_named_with_its_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = BrightSpots()
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra, match=rf"exporting a network needs {package}, .*ligera\[train\]"):
+        to_onnx(network)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -14,9 +14,7 @@ The graph takes pixels from 0 to 255 and gives one logit for a score (``models.m
 from __future__ import annotations
 
 import copy
-import io
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,9 +24,17 @@ import numpy as np
 
 from ligera.deploy.bundle import BundleCard, write_bundle
 from ligera.deploy.cascade.engine import CASCADE_KEY
-from ligera.deploy.export.network import OPSET, OUTPUTS, PARITY_TOLERANCE, ExportReport
+from ligera.deploy.export.network import (
+    OUTPUTS,
+    ExportReport,
+    check_parity,
+    load_torch,
+    relative_difference,
+    traced,
+)
+from ligera.deploy.export.padding import PURPOSE
+from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
-from ligera.errors import MissingExtra, ModelError
 from ligera.files import write_whole
 from ligera.models.cascade import STAGE_SIDES_PX, CascadeRule
 from ligera.records import Preprocess
@@ -52,10 +58,7 @@ def export_cascade(nets: Sequence[nn.Module], card: BundleCard, rule: CascadeRul
     rule = replace(rule, stages=len(nets))
     graph = _joined([_traced(net, side, card.preprocess) for net, side in zip(nets, STAGE_SIDES_PX, strict=False)])
     difference = _largest_difference(nets, card.preprocess, graph)
-    if not difference <= PARITY_TOLERANCE:
-        raise ModelError(
-            f"{path}: not written, ONNX Runtime and torch differ by {difference:.2g} (at most {PARITY_TOLERANCE:g})"
-        )
+    check_parity(difference, path)
     plain = Preprocess(multiple=1, max_side=card.preprocess.max_side, min_side=card.preprocess.min_side)
     written = card
 
@@ -69,35 +72,21 @@ def export_cascade(nets: Sequence[nn.Module], card: BundleCard, rule: CascadeRul
 
 
 def _add_metadata(bundle: Path, rule: CascadeRule) -> None:
-    onnx = _onnx()
-    model = onnx.load(bundle)
+    model = load_onnx(PURPOSE).load(bundle)
     entry = model.metadata_props.add()
     entry.key, entry.value = CASCADE_KEY, json.dumps(asdict(rule))
     bundle.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _traced(net: nn.Module, side_px: int, rule: Preprocess) -> ModelProto:
-    torch, onnx = _torch(), _onnx()
+    onnx = load_onnx(PURPOSE)
     from ligera.models.mtcnn_folded import Folded
 
     is_free = side_px == STAGE_SIDES_PX[0]
     axes = {"pictures": {0: "batch"} | ({2: "height", 3: "width"} if is_free else {})}
     axes |= {name: {0: "batch"} | ({1: "cells"} if is_free else {}) for name in OUTPUTS}
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # The tracing exporter needs no package beyond onnx; torch calls it legacy.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Folded(net, rule),
-            (torch.zeros(2, 3, 60 if is_free else side_px, 80 if is_free else side_px),),
-            buffer,
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["pictures"],
-            output_names=list(OUTPUTS),
-            dynamic_axes=axes,
-        )
-    return onnx.load_model_from_string(buffer.getvalue())
+    shape = (2, 3, 60, 80) if is_free else (2, 3, side_px, side_px)
+    return onnx.load_model_from_string(traced(Folded(net, rule), {"pictures": shape}, OUTPUTS, axes))
 
 
 def _joined(models: Sequence[ModelProto]) -> bytes:
@@ -126,7 +115,8 @@ def _branch(graph: GraphProto, name: str) -> GraphProto:
 
 def _choice(side_px: int, yes: GraphProto, no: GraphProto) -> GraphProto:
     """A graph that runs ``yes`` for pictures of ``side_px`` x ``side_px`` and ``no`` for all others."""
-    helper, numbers = _onnx().helper, _onnx().TensorProto
+    onnx = load_onnx(PURPOSE)
+    helper, numbers = onnx.helper, onnx.TensorProto
     name = f"{side_px}px"
     sides = helper.make_tensor(f"{name}/sides", numbers.INT64, [2], [side_px, side_px])
     zero = helper.make_tensor(f"{name}/zero", numbers.INT64, [], [0])
@@ -145,7 +135,8 @@ def _choice(side_px: int, yes: GraphProto, no: GraphProto) -> GraphProto:
 
 def _opened(graph: GraphProto) -> GraphProto:
     """``graph`` with the input and outputs of a detector's bundle."""
-    helper, numbers = _onnx().helper, _onnx().TensorProto
+    onnx = load_onnx(PURPOSE)
+    helper, numbers = onnx.helper, onnx.TensorProto
     nodes = [helper.make_node("Identity", [own.name], [name]) for own, name in zip(graph.output, OUTPUTS, strict=True)]
     del graph.output[:]
     graph.node.extend(nodes)
@@ -160,7 +151,7 @@ def _opened(graph: GraphProto) -> GraphProto:
 
 def _largest_difference(nets: Sequence[nn.Module], rule: Preprocess, graph: bytes) -> float:
     """The largest |torch - ONNX Runtime| over all networks' outputs on random pixels, relative where beyond 1."""
-    torch = _torch()
+    torch = load_torch()
     runtime = OnnxRuntime(graph, threads=1)
     generator = np.random.default_rng(0)
     mean, scale = (np.array(values, np.float32)[:, None, None] for values in (rule.mean, rule.scale))
@@ -173,24 +164,5 @@ def _largest_difference(nets: Sequence[nn.Module], rule: Preprocess, graph: byte
         boxes, scores, landmarks = (output.numpy() for output in outputs)
         margins = scores if scores.shape[2] == 1 else scores[:, :, 1:] - scores[:, :, :1]
         for ours, theirs in zip((boxes, margins, landmarks), runtime.run(pixels).values(), strict=True):
-            if ours.shape != theirs.shape:
-                return float("nan")
-            difference = np.abs(ours - theirs).max(initial=0) / np.abs(ours).max(initial=1)
-            worst = float(np.maximum(worst, difference))
+            worst = float(np.maximum(worst, relative_difference(ours, theirs)))
     return worst
-
-
-def _torch():  # type: ignore[no-untyped-def]
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise MissingExtra("torch", "train", "exporting a network") from None
-    return torch
-
-
-def _onnx():  # type: ignore[no-untyped-def]
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "exporting a network") from None
-    return onnx

@@ -11,11 +11,8 @@ operators for choosing and suppressing boxes that few other runtimes take. torch
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from ligera.deploy.bundle import BundleCard, write_bundle
-from ligera.deploy.export.network import OPSET, PARITY_TOLERANCE
+from ligera.deploy.export.network import check_parity, evaluating, relative_difference, traced
 from ligera.deploy.layout.engine import LAYOUT_KEY
 from ligera.deploy.layout.joining import INPUT, LEVELS, MASKS, OFFSETS, PICTURE_CHANNELS, SCORES, Part, join_parts
 from ligera.deploy.layout.weights import halve_weights
+from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
-from ligera.errors import MissingExtra, ModelError
+from ligera.errors import ModelError
 from ligera.files import write_whole
 from ligera.models.layout_specs import MaskRCNNSpec, RegionDecoding
 
@@ -120,15 +118,11 @@ def export_layout(
     bits; arithmetic stays in 32. Raises ``ModelError`` when torch and ONNX Runtime differ by more than 1e-4,
     ``MissingExtra`` without onnx.
     """
-    with _evaluating(net):
+    with evaluating(net):
         modules, inputs = _modules(net), _inputs(net.spec)
         parts = {name: _graph(module, inputs[name][0]) for name, module in modules.items()}
         difference = stored = _largest_difference(modules, inputs, _joined(parts, inputs))
-        if not difference <= PARITY_TOLERANCE:
-            raise ModelError(
-                f"{path}: not written, ONNX Runtime and torch differ by {difference:.2g} (at most {PARITY_TOLERANCE:g} "
-                "is allowed); the network does something that ONNX cannot say"
-            )
+        check_parity(difference, path)
         if half_weights:
             parts = {name: halve_weights(graph) for name, graph in parts.items()}
             stored = _largest_difference(modules, inputs, _joined(parts, inputs))
@@ -156,22 +150,9 @@ def _graph(part: nn.Module, shape: tuple[int, ...]) -> bytes:
     sides = {name: {1: "rows", 2: "columns"} for name in LEVELS} | {SCORES: {1: "anchors"}, OFFSETS: {1: "anchors"}}
     counts = {name: {0: "count"} for name in (INPUT, *part.outputs)}
     free = {INPUT: {2: "height", 3: "width"}, **sides} if is_page else counts
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # The tracing exporter needs no package beyond onnx and folds batch norm; torch calls it legacy.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            part,
-            # more than one, as a count of one would be baked in
-            (torch.zeros(shape if is_page else (2, *shape[1:]), device=next(part.parameters()).device),),
-            buffer,
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=list(part.outputs),
-            dynamic_axes=free,
-        )
-    return buffer.getvalue()
+    # more than one, as a count of one would be baked in
+    seen = shape if is_page else (2, *shape[1:])
+    return traced(part, {INPUT: seen}, part.outputs, free)
 
 
 def _joined(parts: Mapping[str, bytes], inputs: Mapping[str, list[tuple[int, ...]]]) -> bytes:
@@ -191,22 +172,13 @@ def _largest_difference(
             batch = generator.standard_normal(shape).astype(np.float32)
             outputs = runtime.run(batch)
             for output, tensor in zip(module.outputs, module(torch.from_numpy(batch).to(place)), strict=True):
-                worst = float(np.maximum(worst, _difference(tensor.float().cpu().numpy(), outputs[output])))
+                worst = float(np.maximum(worst, relative_difference(tensor.float().cpu().numpy(), outputs[output])))
     runtime.close()
     return worst
 
 
-def _difference(theirs: np.ndarray, ours: np.ndarray) -> float:
-    if theirs.shape != ours.shape:
-        return float("nan")
-    return float(np.abs(ours - theirs).max(initial=0) / np.abs(theirs).max(initial=1))
-
-
 def _write(graph: bytes, card: BundleCard, rule: RegionDecoding, path: Path) -> BundleCard:
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "writing a bundle") from None
+    onnx = load_onnx("writing a bundle")
     written = card
 
     def write(temporary: Path) -> None:
@@ -219,13 +191,3 @@ def _write(graph: bytes, card: BundleCard, rule: RegionDecoding, path: Path) -> 
 
     write_whole(path, write)
     return written
-
-
-@contextmanager
-def _evaluating(net: nn.Module) -> Iterator[None]:
-    was_training = net.training
-    net.eval()
-    try:
-        yield
-    finally:
-        net.train(was_training)

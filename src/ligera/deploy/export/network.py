@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,12 +30,18 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
+    "OPSET",
+    "OUTPUTS",
     "PARITY_TOLERANCE",
     "ExportReport",
+    "check_parity",
+    "evaluating",
     "export_bundle",
     "export_classifier",
     "fold_scale",
     "largest_difference",
+    "load_torch",
+    "relative_difference",
     "to_onnx",
     "traced",
 ]
@@ -81,7 +87,7 @@ def export_classifier(network: nn.Module, card: BundleCard, path: Path, *, seed:
         raise ValueError("card: expected that of a classifier, with a fixed size of its input")
     sides = card.preprocess.fixed
     axes = {"pictures": {0: "batch"}, "logits": {0: "batch"}}
-    graph, preprocess = fold_scale(traced(network, (2, 3, *sides), ("logits",), axes), card.preprocess)
+    graph, preprocess = fold_scale(traced(network, {"pictures": (2, 3, *sides)}, ("logits",), axes), card.preprocess)
     _check_logits(graph, card, path)
     generator = np.random.default_rng(seed)
     pictures = (generator.integers(0, 256, (count, *sides, 3), np.uint8) for count in PARITY_BATCHES)
@@ -100,43 +106,54 @@ def _check_logits(graph: bytes, card: BundleCard, path: Path) -> None:
 
 
 def _write(graph: bytes, card: BundleCard, path: Path, difference: float) -> ExportReport:
+    check_parity(difference, path)
+    card = write_bundle(graph, card, path)
+    return ExportReport(path, card, path.stat().st_size, difference)
+
+
+def check_parity(difference: float, path: Path) -> None:
+    """Raise ``ModelError`` where torch and ONNX Runtime differ by more than 1e-4, so that nothing comes to ``path``."""
     if not difference <= PARITY_TOLERANCE:
         raise ModelError(
             f"{path}: not written, ONNX Runtime and torch differ by {difference:.2g} (at most {PARITY_TOLERANCE:g} "
             "is allowed); the network does something that ONNX cannot say"
         )
-    card = write_bundle(graph, card, path)
-    return ExportReport(path, card, path.stat().st_size, difference)
 
 
 def to_onnx(network: nn.Module) -> bytes:
     """A detector in eval mode as a serialised ONNX model; the network itself is as before afterwards."""
     free = {0: "batch"}
     axes = {"pictures": free | {2: "height", 3: "width"}, **{name: free | {1: "priors"} for name in OUTPUTS}}
-    return traced(network, (1, 3, 64, 96), OUTPUTS, axes)
+    return traced(network, {"pictures": (1, 3, 64, 96)}, OUTPUTS, axes)
 
 
 def traced(
-    network: nn.Module, shape: tuple[int, ...], outputs: tuple[str, ...], axes: dict[str, dict[int, str]]
+    network: nn.Module,
+    inputs: Mapping[str, tuple[int, ...]],
+    outputs: Sequence[str],
+    axes: Mapping[str, Mapping[int, str]],
 ) -> bytes:
-    """``network`` in eval mode on zeros of ``shape`` as a serialised ONNX model of ``pictures`` to ``outputs``.
+    """``network`` in eval mode on zeros, ``inputs`` being their names and shapes, as a serialised ONNX model.
 
-    ``axes`` names the sides of each that stay free. Where only the batch is, padding that the network computes by the
-    size of its input, as TensorFlow pads and timm imitates, becomes numbers, as no runtime fuses through it.
+    ``axes`` names the sides of each input and output that stay free. Where only the batch is, padding that the network
+    computes by the size of its input, as TensorFlow pads and timm imitates, becomes numbers, as no runtime fuses
+    through it. Raises ``MissingExtra`` without torch or onnx.
     """
-    torch = _torch()
+    torch = load_torch()
+    # the exporter wants it only at its very end, and says so in words of its own
+    load_onnx(PURPOSE)
     buffer = io.BytesIO()
     place = next((parameter.device for parameter in network.parameters()), "cpu")
-    with _evaluating(network), warnings.catch_warnings():
+    with evaluating(network), warnings.catch_warnings():
         # The tracing exporter needs no package beyond onnx and folds batch norm; torch calls it legacy.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
-            (torch.zeros(shape, device=place),),
+            tuple(torch.zeros(shape, device=place) for shape in inputs.values()),
             buffer,
             dynamo=False,
             opset_version=OPSET,
-            input_names=["pictures"],
+            input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes=axes,
         )
@@ -185,24 +202,29 @@ def _difference(network: nn.Module, graph: bytes, batches: Batches) -> float:
     for for_network, for_graph in batches:
         outputs = runtime.run(for_graph)
         for ours, theirs in zip(_torch_outputs(network, for_network), outputs.values(), strict=True):
-            if ours.shape != theirs.shape:
-                return float("nan")
-            difference = np.abs(ours - theirs).max(initial=0) / np.abs(ours).max(initial=1)
-            worst = float(np.maximum(worst, difference))
+            worst = float(np.maximum(worst, relative_difference(ours, theirs)))
     return worst
 
 
+def relative_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest |ours - theirs|, relative to the largest of ``ours`` where that is beyond 1; NaN for other shapes."""
+    if ours.shape != theirs.shape:
+        return float("nan")
+    return float(np.abs(ours - theirs).max(initial=0) / np.abs(ours).max(initial=1))
+
+
 def _torch_outputs(network: nn.Module, pictures: np.ndarray) -> Iterator[np.ndarray]:
-    torch = _torch()
+    torch = load_torch()
     place = next(network.parameters()).device
-    with _evaluating(network), torch.no_grad():
+    with evaluating(network), torch.no_grad():
         outputs: Tensor | tuple[Tensor, ...] = network(torch.from_numpy(pictures).to(place))
     parts = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
     return (output.float().cpu().numpy() for output in parts)
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """``network`` in eval mode, afterwards in the mode it came in."""
     was_training = network.training
     network.eval()
     try:
@@ -211,9 +233,10 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
         network.train(was_training)
 
 
-def _torch():  # type: ignore[no-untyped-def]
+def load_torch(purpose: str = PURPOSE) -> Any:
+    """The package ``torch``; ``MissingExtra`` that names the ``purpose`` without it."""
     try:
         import torch
     except ModuleNotFoundError:
-        raise MissingExtra("torch", "train", "exporting a network") from None
+        raise MissingExtra("torch", "train", purpose) from None
     return torch

@@ -10,16 +10,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ligera.deploy.bundle import BundleCard, write_bundle
 from ligera.deploy.enrolling.squares import FACE_KEY, FaceRule
-from ligera.deploy.export.network import traced
+from ligera.deploy.export.network import load_torch, relative_difference, traced
 from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
-from ligera.errors import MissingExtra, ModelError
+from ligera.errors import ModelError
 from ligera.files import write_whole
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def trace_base(base: Base, side_px: int) -> bytes:
 
     Raises ``ModelError`` where the base cannot take pictures of that side or ONNX Runtime and torch differ.
     """
-    torch = _torch()
+    torch = load_torch(PURPOSE)
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (2, 3, side_px, side_px)).astype(np.float32)
     spec = base.spec
@@ -47,12 +47,12 @@ def trace_base(base: Base, side_px: int) -> bytes:
         with torch.no_grad():
             expected = base.network(pictures).numpy()
         axes = {name: {0: "batch"} for name in ("pictures", "features")}
-        graph = traced(base.network, tuple(pictures.shape), ("features",), axes)
+        graph = traced(base.network, {"pictures": tuple(pictures.shape)}, ("features",), axes)
     except (RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0][:100]
         raise ModelError(f"{base.name}: cannot take pictures of {side_px} x {side_px} px ({reason})") from None
     found = OnnxRuntime(graph).run(pictures.numpy())["features"]
-    difference = float(np.abs(found - expected).max() / max(1.0, float(np.abs(expected).max())))
+    difference = relative_difference(expected, found)
     if not difference <= TOLERANCE:
         raise ModelError(
             f"{base.name}: ONNX Runtime and torch differ by {difference:.2g}, at most {TOLERANCE:g} may be"
@@ -92,11 +92,3 @@ def write_recognizer(
 
     write_whole(path, write)
     return written
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise MissingExtra("torch", "train", PURPOSE) from None
-    return torch

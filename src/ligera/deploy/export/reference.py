@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ligera.deploy.export.network import OUTPUTS, load_torch, relative_difference
+from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime, inspect_onnx
 from ligera.deploy.runtimes.threads import default_threads
-from ligera.errors import MissingExtra, ModelError
+from ligera.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +29,7 @@ __all__ = ["TorchReference", "detector_network", "recognition_network"]
 
 # of outputs in the order of one; rounding alone
 TOLERANCE = 1e-3
-DETECTOR_OUTPUTS = ("boxes", "scores", "landmarks")
+PURPOSE = "running the torch reference"
 
 
 class TorchReference:
@@ -37,7 +39,7 @@ class TorchReference:
     device = "cpu"
 
     def __init__(self, network: nn.Module, bundle: Path, *, threads: int | None = None) -> None:
-        self._torch = _torch()
+        self._torch = load_torch(PURPOSE)
         facts = inspect_onnx(bundle)
         self.metadata: Mapping[str, str] = facts.metadata
         self.input_shape, self.output_shapes = facts.input_shape, facts.output_shapes
@@ -83,15 +85,15 @@ def detector_network(name: str, bundle: Path) -> nn.Module:
     """
     from ligera.models.catalogue import build
 
-    torch = _torch()
+    torch = load_torch(PURPOSE)
     network = build(name).eval()
     pictures = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, 96, 128)).astype(np.float32))
     _load(network, _convolutions(bundle), pictures, bundle)
     with torch.inference_mode():
         found = network(pictures)
     expected = OnnxRuntime(bundle, threads=1).run(pictures.numpy())
-    for key, values in zip(DETECTOR_OUTPUTS, found, strict=True):
-        difference = float(np.abs(values.numpy() - expected[key]).max() / max(1.0, float(np.abs(expected[key]).max())))
+    for key, values in zip(OUTPUTS, found, strict=True):
+        difference = relative_difference(expected[key], values.numpy())
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"{bundle}: torch and ONNX Runtime differ by {difference:.2g} in {key}; not that of {name}"
@@ -101,7 +103,7 @@ def detector_network(name: str, bundle: Path) -> nn.Module:
 
 def recognition_network(base: Base, weight: np.ndarray, bias: np.ndarray) -> nn.Module:
     """``base`` with a linear head ``weight (K, F)``, ``bias (K,)`` on its features: pictures to logits ``(B, K)``."""
-    torch = _torch()
+    torch = load_torch(PURPOSE)
     head = torch.nn.Linear(weight.shape[1], weight.shape[0])
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(weight))
@@ -111,10 +113,7 @@ def recognition_network(base: Base, weight: np.ndarray, bias: np.ndarray) -> nn.
 
 def _convolutions(bundle: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
     """Weight and bias of each convolution, in the order in which they run."""
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "reading weights out of a bundle") from None
+    onnx = load_onnx("reading weights out of a bundle")
     graph = onnx.load(str(bundle), load_external_data=False).graph
     stored = {tensor.name: onnx.numpy_helper.to_array(tensor).copy() for tensor in graph.initializer}
     nodes = [node for node in graph.node if node.op_type == "Conv"]
@@ -123,7 +122,7 @@ def _convolutions(bundle: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
 
 def _load(network: nn.Module, stored: list[tuple[np.ndarray, np.ndarray | None]], pictures: Any, bundle: Path) -> None:
     """Put ``stored`` into the convolutions of ``network``, in the order in which they run on ``pictures``."""
-    torch = _torch()
+    torch = load_torch(PURPOSE)
     ran: list[Any] = []
     kinds = (torch.nn.Conv2d, torch.nn.BatchNorm2d)
     hooks = [
@@ -151,11 +150,3 @@ def _load(network: nn.Module, stored: list[tuple[np.ndarray, np.ndarray | None]]
                 after.bias.copy_(values)
             elif module.bias is not None:
                 module.bias.copy_(values)
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise MissingExtra("torch", "train", "running the torch reference") from None
-    return torch
