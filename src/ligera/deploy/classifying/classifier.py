@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ligera.data.folders import centre_square
 from ligera.data.pictures import read_picture
 from ligera.deploy.bundle import BundleCard
+from ligera.deploy.classifying.inputs import network_input
 from ligera.deploy.enrolling.squares import FaceSquares, squares_from_metadata
 from ligera.deploy.opening import OpenedBundle, open_bundle
 from ligera.deploy.peers import split_peer
@@ -163,9 +163,7 @@ class Classifier:
         if self._squares is not None:
             square = self._squares.cut(pixels)
             return None if square is None else prepare(square, rule)[0]
-        if rule.crop and rule.fixed is not None:
-            pixels = centre_square(pixels, rule.fixed[0])
-        return prepare(pixels, rule)[0]
+        return network_input(pixels, rule)
 
     def _logits(self, pictures: np.ndarray) -> np.ndarray:
         outputs = self.runtime.run(pictures)

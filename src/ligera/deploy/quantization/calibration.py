@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ligera.data.folders import centre_square
 from ligera.data.pictures import find_pictures, read_picture
 from ligera.deploy.bundle import BundleCard
+from ligera.deploy.classifying.inputs import network_input
 from ligera.deploy.engine import limited
 from ligera.deploy.enrolling.squares import FaceSquares, squares_from_metadata
 from ligera.deploy.quantization.packages import load_quantiser, quietly
@@ -158,12 +158,8 @@ def shown_inputs(card: BundleCard, pictures: CalibrationSet, rows: Iterable[int]
 
 def network_inputs(card: BundleCard, paths: Iterable[Path]) -> Iterator[np.ndarray]:
     """Each picture as a batch of one for the network of ``card``; ``PictureError`` for a file that is no picture."""
-    rule = card.preprocess
-    for path in paths:
-        pixels = read_picture(path).pixels
-        if rule.crop and rule.fixed is not None:
-            pixels = centre_square(pixels, rule.fixed[0])
-        yield prepare(pixels, rule if rule.fixed is not None else limited(rule, None))[0]
+    rule = card.preprocess if card.preprocess.fixed is not None else limited(card.preprocess, None)
+    return (network_input(read_picture(path).pixels, rule) for path in paths)
 
 
 def ranges_of(
