@@ -15,6 +15,7 @@ Without any limit the whole front is measured: all that is not beaten in time an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ligera.deploy.pick.budget import Budget
 from ligera.deploy.pick.candidates import Candidate
@@ -126,7 +127,7 @@ class _Race(Heats):
             self._weigh_precision(standing)
             if standing.dropped or standing.rank < best:
                 continue
-            if len(standing.visits) < VISITS and not self._hopeless(standing.visits, budget):
+            if len(standing.visits) < VISITS and not _hopeless(standing.visits, budget):
                 group.append(standing)
             if standing.likely_fits(budget) or len(group) == GROUP:
                 return group, waiting[place + 1 :]
@@ -159,14 +160,11 @@ class _Race(Heats):
         ]
         return min(found, key=lambda other: other.candidate.runtime != own.runtime, default=None)
 
-    def _visit(self, group: list[Standing], budget: Budget | None = None) -> None:
+    def _visit(self, group: list[Standing], budget: Budget = Budget()) -> None:
         """Time ``group`` in fresh processes, as many as it takes to see whether ``budget`` is kept."""
         if not group:
             return
-
-        def hopeless(visits: Sequence[Visit]) -> bool:
-            return budget is not None and self._hopeless(visits, budget)
-
+        hopeless = partial(_hopeless, budget=budget)
         self.measurer.note(f"timing in fresh processes: {'; '.join(s.candidate.key() for s in group)}")
         try:
             found = self.measurer.visit([standing.candidate for standing in group], hopeless)
@@ -179,18 +177,6 @@ class _Race(Heats):
                 self.attempt(standing, lambda s=standing: found.update(self.measurer.visit([s.candidate], hopeless)))
         for standing in group:
             standing.visits = found.get(standing.candidate, [])
-
-    def _hopeless(self, visits: Sequence[Visit], budget: Budget) -> bool:
-        """Whether no further visits can bring a candidate into ``budget``.
-
-        A promise is never less than the longest of the visits that it is made from, see ``latency_of``; those that were
-        disturbed are among them as soon as there are too many to repeat.
-        """
-        disturbed = [visit for visit in visits if visit.noise]
-        kept = visits if len(disturbed) > MOST_REPEATED else [visit for visit in visits if not visit.noise]
-        if budget.max_ms is None or not kept:
-            return False
-        return latency_of(kept, budget.percentile).high > budget.max_ms
 
     def _complete_nearest(self) -> None:
         """Nothing fits: the budget that would do is not told from a first look."""
@@ -223,3 +209,16 @@ class _Race(Heats):
         if self.budget.max_mb is not None:
             parts.append((standing.candidate.size_mb or float("inf")) / self.budget.max_mb)
         return max(parts)
+
+
+def _hopeless(visits: Sequence[Visit], budget: Budget) -> bool:
+    """Whether no further visits can bring a candidate into ``budget``.
+
+    A promise is never less than the longest of the visits that it is made from, see ``latency_of``; those that were
+    disturbed are among them as soon as there are too many to repeat.
+    """
+    quiet = [visit for visit in visits if not visit.noise]
+    kept = visits if len(visits) - len(quiet) > MOST_REPEATED else quiet
+    if budget.max_ms is None or not kept:
+        return False
+    return latency_of(kept, budget.percentile).high > budget.max_ms
