@@ -17,6 +17,7 @@ import pytest
 from ligera import cli
 from ligera.deploy.detector import Detector
 from ligera.deploy.results import ResultFolder
+from ligera.errors import ModelError
 
 Write = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
@@ -243,6 +244,66 @@ def test_a_video_becomes_rows_and_a_video(bundle: Path, tmp_path: Path, capsys: 
     assert [(row["path"], row["frame"]) for row in rows] == [("clip.avi", i) for i in range(4)]
     assert Path("runs/detect/clip/clip.mp4").stat().st_size > 0
     assert "clip.avi#3: 12 faces" in capsys.readouterr().out
+
+
+def test_the_network_sleeps_between_the_frames_of_a_camera(
+    bundle: Path, picture_file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Camera:
+        """Gives two black frames."""
+
+        def __init__(self) -> None:
+            self.left = 2
+
+        def get(self, _prop: int) -> float:
+            return 10.0
+
+        def read(self) -> tuple[bool, np.ndarray]:
+            self.left -= 1
+            return self.left >= 0, np.zeros((64, 64, 3), np.uint8)
+
+        def release(self) -> None:
+            pass
+
+    asked = []
+
+    def load(model: Path, *, threads: int | None, runtime: str) -> Detector:
+        asked.append(runtime)
+        return real(model, threads=threads, runtime=runtime)
+
+    real = Detector.load
+    monkeypatch.setattr(Detector, "load", load)
+    monkeypatch.setattr("ligera.deploy.sources.open_camera", lambda _name: Camera())
+    assert detect("0", "--model", bundle, "--json") == 0
+    assert detect(picture_file(), "--model", bundle, "--json") == 0
+    assert asked == ["onnxruntime-sleeping", "onnxruntime"]
+
+
+@pytest.mark.parametrize(("error", "code"), [(ModelError("spots: broke"), 2), (RuntimeError("surprise"), 1)])
+def test_an_error_keeps_the_video_as_far_as_it_was_written(
+    error: Exception, code: int, bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    writer = cv2.VideoWriter("clip.avi", cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (128, 96))
+    if not writer.isOpened():
+        pytest.skip("this OpenCV writes no video")
+    for _ in range(6):
+        writer.write(np.full((96, 128, 3), 255, np.uint8))
+    writer.release()
+    plain, seen = Detector.detect, []
+
+    def broken(self: Detector, *args: object, **options: object) -> object:
+        seen.append(1)
+        if len(seen) == 5:
+            raise error
+        return plain(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Detector, "detect", broken)
+    assert detect("clip.avi", "--model", bundle, "--out", "out") == code
+    assert len(Path("out/detections.jsonl").read_text().splitlines()) == 4
+    capture = cv2.VideoCapture("out/clip.mp4")
+    assert [capture.read()[0] for _ in range(5)] == [True] * 4 + [False]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(error) in line
 
 
 def test_names_that_are_no_text_go_through(bundle: Path, picture_file: Write) -> None:

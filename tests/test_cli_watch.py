@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from ligera import cli
+from ligera.deploy import runtimes
+from ligera.deploy.runtimes import Runtime
 from ligera.deploy.video import VideoFile
 
 from .deploy.watching.coloured import ANN, OTHER, write_film, write_recognizer_of_colours
@@ -85,6 +87,21 @@ def test_every_frame_is_drawn_into_the_video(ann: Path, film: Path, capsys: Capt
 def test_a_file_kept_to_its_own_pace_lasts_as_long_in_the_video(ann: Path, film: Path) -> None:
     assert watch(film, "--who", "ann", "--live", "--out", "live.mp4", "--json") == 0
     assert 1 <= frames_in(Path("live.mp4")) <= 12
+
+
+@pytest.mark.parametrize(("pace", "opened"), [("--live", "onnxruntime-sleeping"), ("--every-frame", "onnxruntime")])
+def test_the_networks_sleep_between_the_frames_of_a_live_feed_only(
+    pace: str, opened: str, ann: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def open_runtime(path: Path, *, runtime: str, threads: int | None) -> Runtime:
+        asked.append(runtime)
+        return runtimes.open_runtime(path, runtime=runtime, threads=threads)
+
+    monkeypatch.setattr("ligera.deploy.opening.open_runtime", open_runtime)
+    assert watch(film, "--who", "ann", "--no-window", pace) == 0
+    assert asked == [opened] * 2
 
 
 def test_without_a_person_faces_are_only_followed(bundle: Path, film: Path, capsys: Capture) -> None:

@@ -39,7 +39,7 @@ from .tensorrt.conftest import Install, install
 __all__ = ["install"]
 
 TENSORRT = {"tensorrt 10": "10.7.0", "tensorrt 11": "11.4.1"}
-OTHERS = ["torch", "openvino", "onnxruntime-cuda", *TENSORRT]
+OTHERS = ["torch", "openvino", "onnxruntime-sleeping", "onnxruntime-cuda", *TENSORRT]
 # Runtimes add up in another order. Of int8 they round at other places besides, so that a step of a range may differ.
 SCORE_TOLERANCE = {"fp32": 1e-3, "int8": 0.05}
 LEAST_OVERLAP = {"fp32": 0.999, "int8": 0.85}

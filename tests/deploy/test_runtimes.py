@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ligera import cli
 from ligera.deploy.bundle import card_from_metadata
+from ligera.deploy.runtimes import for_live, open_runtime
 from ligera.deploy.runtimes import onnxruntime as module
-from ligera.deploy.runtimes import open_runtime
 from ligera.deploy.runtimes.mock import MockRuntime
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.deploy.runtimes.threads import available_threads, default_threads
@@ -97,6 +98,23 @@ def test_threads_are_bounded_by_the_cores_there_are(bundle: Path) -> None:
     assert OnnxRuntime(bundle).threads == default_threads()
     with pytest.raises(UsageError, match="threads: expected 1 to 256, got 0"):
         OnnxRuntime(bundle, threads=0)
+
+
+def test_threads_sleep_between_runs_where_that_was_asked_for(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, said = module.onnxruntime.InferenceSession, []
+
+    def open_session(source: str, options: Any, **words: object) -> object:
+        try:
+            said.append(options.get_session_config_entry("session.intra_op.allow_spinning"))
+        except RuntimeError:  # ONNX Runtime's own default
+            said.append(None)
+        return real(source, options, **words)
+
+    monkeypatch.setattr(module.onnxruntime, "InferenceSession", open_session)
+    for name in ("onnxruntime", for_live("onnxruntime")):
+        open_runtime(bundle, runtime=name, threads=2)
+    assert said == [None, "0"]
+    assert for_live("openvino") == "openvino"
 
 
 def test_a_stopwatch_changes_nothing_but_time(bundle: Path) -> None:

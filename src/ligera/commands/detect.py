@@ -76,6 +76,7 @@ def detect(
 
     from ligera.deploy.detector import Detector
     from ligera.deploy.results import Result, ResultFolder
+    from ligera.deploy.runtimes import for_live
     from ligera.deploy.sources import plan
 
     planned = plan(sources)
@@ -88,7 +89,8 @@ def detect(
     if threads is not None:
         # resizing and colour conversion run on OpenCV's own threads
         cv2.setNumThreads(threads)
-    detector = Detector.load(model, threads=threads, runtime=runtime)
+    live = any(entry.kind == "camera" for entry in planned)
+    detector = Detector.load(model, threads=threads, runtime=for_live(runtime) if live else runtime)
     options = {"score": score, "max_side": max_side, "tile": tile}
     detector.check_options(**options)
     page_tags = _page_tags(detector, tag or []) if page_xml else None

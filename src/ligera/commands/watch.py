@@ -77,6 +77,7 @@ def watch(
     """
     import cv2
 
+    from ligera.deploy.runtimes import for_live
     from ligera.deploy.video import check_place
     from ligera.deploy.watching.feeds import open_source
     from ligera.deploy.watching.recognizer import Recognizer, find_bundle
@@ -92,6 +93,8 @@ def watch(
         stack.enter_context(quiet_libraries())
         # what is not there is said at once, and no window opens for it
         opened = open_source(source)
+        if live or opened.kind == "camera":
+            runtime = for_live(runtime)
         try:
             recognizer: Recognizer | None = None
             if bundle is not None:

@@ -97,7 +97,10 @@ class ResultFolder:
 
 
 class VideoFiles:
-    """The videos being written into ``folder``, each from its first frame on until the ``with`` block is left."""
+    """The videos being written into ``folder``, each from its first frame on until the ``with`` block is left.
+
+    Whatever ends the block, an error included, the frames written so far are kept, as are the rows beside them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -116,7 +119,8 @@ class VideoFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.__exit__(kind, error, trace)
+        # told of no error, each ends as a whole file
+        self._stack.__exit__(None, None, None)
 
 
 def write_picture(path: PurePath, pixels: np.ndarray) -> None:

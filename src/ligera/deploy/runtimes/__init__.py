@@ -10,7 +10,7 @@ import numpy as np
 
 from ligera.errors import UsageError, nearest
 
-__all__ = ["RUNTIMES", "Runtime", "StagedRuntime", "open_runtime"]
+__all__ = ["RUNTIMES", "Runtime", "StagedRuntime", "for_live", "open_runtime"]
 
 
 class Runtime(Protocol):
@@ -55,6 +55,12 @@ def _openvino(path: Path, threads: int | None) -> Runtime:
     return OpenVinoRuntime(path, threads=threads)
 
 
+def _onnxruntime_sleeping(path: Path, threads: int | None) -> Runtime:
+    from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
+
+    return OnnxRuntime(path, threads=threads, spinning=False)
+
+
 def _onnxruntime_cuda(path: Path, threads: int | None) -> Runtime:
     from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 
@@ -69,10 +75,17 @@ def _tensorrt(path: Path, threads: int | None) -> Runtime:
 
 RUNTIMES: dict[str, Callable[[Path, int | None], Runtime]] = {
     "onnxruntime": _onnxruntime,
+    "onnxruntime-sleeping": _onnxruntime_sleeping,
     "onnxruntime-cuda": _onnxruntime_cuda,
     "openvino": _openvino,
     "tensorrt": _tensorrt,
 }
+SLEEPING = {"onnxruntime": "onnxruntime-sleeping"}
+
+
+def for_live(runtime: str) -> str:
+    """What to take for ``runtime`` where pictures come slower than it runs: threads that sleep until the next one."""
+    return SLEEPING.get(runtime, runtime)
 
 
 def open_runtime(path: Path, *, runtime: str = "onnxruntime", threads: int | None = None) -> Runtime:
