@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from ligera.errors import DataError, RecipeError
 from ligera.files import write_bytes
 from ligera.meter import Meter
+from ligera.train.accelerating import accelerator_for
 from ligera.train.average import MovingAverage
 from ligera.train.batchnorm import over_processes
 from ligera.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
@@ -66,7 +66,7 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.recipe, self.task, self.folder, self._meter = recipe, task, folder, meter
         self._tell = listener or (lambda _row: None)
-        self.accelerator = Accelerator(mixed_precision="no" if recipe.precision == "fp32" else recipe.precision)
+        self.accelerator = accelerator_for(recipe.precision)
         if recipe.batch % self.accelerator.num_processes:
             raise RecipeError(
                 f"batch: {recipe.batch} is not the same for each of {self.accelerator.num_processes} processes; "
