@@ -1,16 +1,17 @@
 """The study of dynamic training: its trials, its tables, what it says; on outcomes made up for the purpose."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ligera.errors import DataError, RecipeError
-from ligera.meter import Meter
+from ligera.meter import Cost, Meter
 from ligera.studies.dynamic import figures, plan, tables
 from ligera.studies.dynamic import study as dynamic_study
 from ligera.studies.dynamic.plan import BASE, EQUAL_TIME, Results, Settings
 from ligera.studies.running import keep_settings, read_settings
-from ligera.studies.trials import Outcome
+from ligera.studies.trials import Outcome, Trial
 from ligera.train.reading import parse_recipe
 
 SETTINGS = Settings(data="x", **plan.QUICK | {"betas": (0.1,), "augmented": (False, True)})
@@ -27,6 +28,13 @@ def outcome(cost, accuracy: float, seconds: float = 10.0, epochs: int = 3) -> Ou
     row = {"train_s": seconds / epochs, "select_s": 0.0, "evaluate_s": 0.0, "pictures": 100}
     history = [row | {"accuracy": accuracy * (epoch + 1) / epochs} for epoch in range(epochs)]
     return Outcome("made-up", Path(), history, {"test_accuracy": accuracy}, cost)
+
+
+def scaled(cost: Cost, share: float) -> Cost:
+    """The same cost with ``share`` of its processor time."""
+    train = cost.phases["train"]
+    seconds = replace(train["cpu_s"], value=train["cpu_s"].value * share)
+    return replace(cost, phases={"train": train | {"cpu_s": seconds}})
 
 
 @pytest.fixture
@@ -94,5 +102,31 @@ def test_a_wrong_setting_is_named_with_the_nearest_one() -> None:
 
 def test_a_study_is_not_continued_under_other_settings(tmp_path: Path) -> None:
     keep_settings(SETTINGS, tmp_path)
+    (tmp_path / "report.md").write_text("made")
     with pytest.raises(DataError, match="other settings"):
-        keep_settings(SETTINGS.model_copy(update={"seeds": 3}), tmp_path)
+        keep_settings(SETTINGS.model_copy(update={"epochs": 4}), tmp_path)
+
+
+def test_with_more_seeds_shortened_trainings_of_another_length_are_others(
+    cost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dynamic training takes half the time with the first seeds and, with all four, three quarters of it."""
+    shares = {"dynamic-seed0": 0.5, "dynamic-seed1": 0.5, "dynamic-seed2": 1.0, "dynamic-seed3": 1.0}
+    asked: list[Trial] = []
+
+    def made_up(trials: list[Trial], _folder: Path, _tell: object) -> dict[str, Outcome]:
+        asked.extend(trials)
+        (trial,) = trials
+        done = outcome(cost, 0.5)
+        return {trial.name: replace(done, cost=scaled(done.cost, shares.get(trial.name, 1.0)))}
+
+    monkeypatch.setattr(plan, "run_trials", made_up)
+    settings = SETTINGS.model_copy(update={"epochs": 8, "augmented": (False,), "grid_seeds": 0})
+    lengths = []
+    for seeds in (2, 4):
+        asked.clear()
+        results = plan.run(settings.model_copy(update={"seeds": seeds}), tmp_path)
+        short = [trial for trial in asked if trial.name.startswith("full-shortened")]
+        assert len(results.compared[EQUAL_TIME, False]) == len(short) == seeds
+        lengths.append({(trial.name.rpartition("-seed")[0], trial.recipe["epochs"]) for trial in short})
+    assert lengths == [{("full-shortened-to-4-epochs", 4)}, {("full-shortened-to-6-epochs", 6)}]

@@ -30,6 +30,8 @@ matplotlib.use("agg")
 class Settings(Frozen):
     """``data`` has RetinaFace labels; ``wider``, if given, WIDER FACE's own layout. Faces under ``min_face`` px of
     ``data`` are ignored. ``timed`` pictures, evenly spread, are timed ``rounds`` times; ``max_side`` px bounds them.
+
+    ``rounds`` and ``force`` may change from one command to the next in one run folder, which keeps its rounds.
     """
 
     data: Path
@@ -39,9 +41,9 @@ class Settings(Frozen):
     threads: int = Field(2, ge=1)
     min_face: int = Field(16, ge=1)
     max_side: int = Field(320, ge=32)
-    rounds: int = Field(3, ge=1)
+    rounds: int = Field(3, ge=1, exclude=True)
     timed: int = Field(160, ge=5)
-    force: bool = False
+    force: bool = Field(False, exclude=True)
 
 
 QUICK = {"rounds": 1, "timed": 20}

@@ -27,7 +27,10 @@ BASE = "full"
 
 
 class Settings(Frozen):
-    """``data`` is a folder with RetinaFace labels, ``validation`` another; ``epochs`` are those of full training."""
+    """``data`` is a folder with RetinaFace labels, ``validation`` another; ``epochs`` are those of full training.
+
+    ``seeds`` and ``levels`` may change from one command to the next in one run folder, whose trainings are kept.
+    """
 
     data: Path
     validation: Path
@@ -38,8 +41,8 @@ class Settings(Frozen):
     samples_per_epoch: int = Field(3200, ge=2)
     alpha: float = Field(0.5, gt=0, lt=1)
     beta: float = Field(0.7, ge=0, le=1)
-    seeds: int = Field(3, ge=1)
-    levels: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
+    seeds: int = Field(3, ge=1, exclude=True)
+    levels: tuple[float, ...] = Field((0.1, 0.2, 0.3, 0.4, 0.5), exclude=True)
     precision: str = "bf16"
     threads: int | None = None
     workers: int = Field(1, ge=0)

@@ -26,6 +26,9 @@ EQUAL_TIME = "full, shortened"
 class Settings(Frozen):
     """What is trained. ``pictures`` of the training part are used, ``held_out`` more steer the samplers.
 
+    Seeds, cells of the grid and ``augmented`` may change from one command to the next in one run folder: trainings that
+    stand there are kept, and those that are asked for are read. All else decides what a training is.
+
     Epochs are the paper's: ``variant_epochs`` for the variant. With augmentation it does not say how many; its times
     are half of those without.
     """
@@ -40,13 +43,13 @@ class Settings(Frozen):
     batch: int = Field(512, ge=2)
     learning_rate: float = Field(1e-3, gt=0)
     schedule: str = "constant"
-    seeds: int = Field(20, ge=1)
-    grid_seeds: int = Field(1, ge=0)
-    alphas: tuple[float, ...] = (0.5, 0.4, 0.3)
-    betas: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+    seeds: int = Field(20, ge=1, exclude=True)
+    grid_seeds: int = Field(1, ge=0, exclude=True)
+    alphas: tuple[float, ...] = Field((0.5, 0.4, 0.3), exclude=True)
+    betas: tuple[float, ...] = Field((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), exclude=True)
     alpha: float = Field(0.5, gt=0, le=1)
     beta: float = Field(0.7, ge=0, le=1)
-    augmented: tuple[bool, ...] = (False, True)
+    augmented: tuple[bool, ...] = Field((False, True), exclude=True)
     model: str = "conv14"
     precision: str = "fp32"
     threads: int | None = None
@@ -110,7 +113,8 @@ def run(settings: Settings, folder: Path, tell: Listener | None = None) -> Resul
                 compared.setdefault((condition.name, augmented), []).append(done)
     for augmented in settings.augmented:
         epochs = _equal_epochs(settings, compared, augmented)
-        short = Condition(EQUAL_TIME, {"kind": "full"})
+        # The epochs follow from all seeds: with more of them trainings of another length stand under another name.
+        short = Condition(f"{EQUAL_TIME} to {epochs} epochs", {"kind": "full"})
         for seed in range(settings.seeds):
             trial = _trial(settings, short, seed, augmented, epochs)
             compared.setdefault((EQUAL_TIME, augmented), []).append(_one(trial, folder, tell))

@@ -43,7 +43,8 @@ class Settings(Frozen):
     """``data`` is a folder with RetinaFace labels, ``validation`` another that no search sees. ``table`` is one that
     ``ligera profile`` made; ``tables`` are those of further devices, for the report alone. ``profile_minutes`` is what
     making it took. ``target_ms``: the median of random nets where none is given. ``clock``: what equal time means;
-    ``cpu`` is steadier where other work runs beside. ``rivals`` are names of the catalogue.
+    ``cpu`` is steadier where other work runs beside. ``rivals`` are names of the catalogue. ``seeds`` may change from
+    one command to the next in one run folder, whose searches are kept.
     """
 
     data: Path
@@ -57,7 +58,7 @@ class Settings(Frozen):
     channels: tuple[tuple[int, ...], ...] | None = ((8, 16), (16, 32), (32, 64), (48, 96))
     rivals: tuple[str, ...] = ("RetinaFace-mobile0.25", "R12_V3_HS")
     losses: tuple[TargetLoss, ...] = KINDS
-    seeds: int = Field(10, ge=1)
+    seeds: int = Field(10, ge=1, exclude=True)
     trained_seeds: int = Field(3, ge=1)
     side_px: int = 320
     batch: int = Field(8, ge=1)

@@ -10,6 +10,7 @@ from ligera.studies.report import Report
 from ligera.studies.trials import Listener, place
 
 Settings, QUICK = plan.Settings, plan.QUICK
+REMADE = (plan.TABLE,)
 
 
 def study(settings: plan.Settings, folder: Path, tell: Listener | None = None) -> Report:

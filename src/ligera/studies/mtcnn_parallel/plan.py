@@ -35,21 +35,24 @@ class Settings(Frozen):
     ``judged``: another such folder (the same, where left out), of which ``judged_pictures`` with faces, and as many
     without (those of ``data`` where it has none), are searched for proposals. ``p_net``: a bundle of MTCNN trained with
     negatives, to set beside.
+
+    What is judged, and how, may change from one command to the next in one run folder, and so may ``batches`` and
+    ``workers``: trainings that stand there are kept.
     """
 
     data: Path
-    judged: Path | None = None
-    p_net: Path | None = None
+    judged: Path | None = Field(None, exclude=True)
+    p_net: Path | None = Field(None, exclude=True)
     pictures: int | None = Field(None, ge=2)
-    judged_pictures: int = Field(20, ge=1)
+    judged_pictures: int = Field(20, ge=1, exclude=True)
     epochs: int = Field(15, ge=1)
-    batches: tuple[int, ...] = Field((1, 16), min_length=1)
-    workers: tuple[int, ...] = Field((0, 1, 2), min_length=1)
+    batches: tuple[int, ...] = Field((1, 16), min_length=1, exclude=True)
+    workers: tuple[int, ...] = Field((0, 1, 2), min_length=1, exclude=True)
     side_px: int = Field(128, ge=12, le=1024)
     learning_rate: float = Field(1e-4, gt=0)
     box_weight: float = Field(0.5, ge=0)
-    score: float = Field(0.7, ge=0, le=1)
-    nms_iou: float = Field(0.7, ge=0, le=1)
+    score: float = Field(0.7, ge=0, le=1, exclude=True)
+    nms_iou: float = Field(0.7, ge=0, le=1, exclude=True)
     seed: int = Field(0, ge=0)
     precision: str = "fp32"
     threads: int | None = Field(None, ge=1)

@@ -44,7 +44,7 @@ class Settings(Frozen):
     bases: tuple[str, ...] = tuple(BASES)
     heads: tuple[str, ...] = HEADS
     faces: int = Field(550, ge=20)
-    seeds: int = Field(5, ge=1, le=100)
+    seeds: int = Field(5, ge=1, le=100, exclude=True)
     far: float = Field(0.01, gt=0, lt=1)
     side_px: int = Field(128, ge=64, le=512)
     alignment: Literal["box", "landmarks"] = "landmarks"
