@@ -9,8 +9,9 @@ import torch
 from ligera.data.coco import read_coco
 from ligera.data.pagexml_writing import write_pagexml
 from ligera.errors import DataError
+from ligera.train.loading import loader
 from ligera.train.reading import parse_recipe
-from ligera.train.regions.loading import PageDataset, loader, read_pages
+from ligera.train.regions.loading import PageDataset, collate, read_pages
 from ligera.train.regions.task import RegionTask, spec_for
 from ligera.train.sampling import SampleKey
 
@@ -51,7 +52,7 @@ def test_the_same_key_is_the_same_sample_and_another_is_not(region_values: dict)
 def test_workers_make_what_this_process_would(region_values: dict) -> None:
     dataset = dataset_of(region_values)
     keys = [[SampleKey(0, 0, place, place) for place in range(2)]]
-    (alone,), (apart,) = (list(loader(dataset, keys, workers)) for workers in (0, 1))
+    (alone,), (apart,) = (list(loader(dataset, keys, collate, workers)) for workers in (0, 1))
     assert all(torch.equal(one, two) for one, two in zip(alone.pixels, apart.pixels, strict=True))
     assert torch.equal(alone.chance, apart.chance)
 

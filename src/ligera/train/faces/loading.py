@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ligera.data.augment import augment
 from ligera.data.faces import FaceSample, read_retinaface
@@ -20,9 +20,6 @@ from ligera.train.faces.losses import FaceBatch
 from ligera.train.faces.matching import leave_out, match_adaptive, match_by_iou
 from ligera.train.faces.recipe import DataSource, FacesRecipe
 from ligera.train.sampling import SampleKey
-
-# A batch takes well under a second; a worker that is silent for this long will not speak again.
-WORKER_PATIENCE_S = 600
 
 
 def read_sources(sources: tuple[DataSource, ...]) -> tuple[list[FaceSample], np.ndarray]:
@@ -118,22 +115,6 @@ def collate(samples: list[tuple[torch.Tensor, ...]]) -> FaceBatch:
     moved = [torch.where(m >= 0, m + int(start), m) for m, start in zip(matched, first, strict=True)]
     stacked = torch.stack(pixels), torch.stack(moved), torch.cat(faces), torch.cat(landmarks)
     return FaceBatch(*stacked, torch.stack(rows), torch.stack(weights))
-
-
-def loader(dataset: FaceDataset, keys: list[list[SampleKey]], workers: int) -> DataLoader:
-    """Batches in the order of ``keys``, made by ``workers`` processes (0: in this one)."""
-    return DataLoader(
-        dataset,
-        batch_sampler=keys,
-        collate_fn=collate,
-        num_workers=workers,
-        worker_init_fn=_one_thread,
-        timeout=WORKER_PATIENCE_S if workers else 0,
-    )
-
-
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)
 
 
 def _decode_all(samples: list[FaceSample]) -> list[Picture]:

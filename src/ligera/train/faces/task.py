@@ -24,10 +24,11 @@ from ligera.models.specs import DetectorSpec
 from ligera.records import Decoding, Detections, Picture, Preprocess, Targets
 from ligera.train.checkpoint import load_into
 from ligera.train.faces.calibration import fit_scores
-from ligera.train.faces.loading import FaceDataset, held_out_rows, loader, read_sources
+from ligera.train.faces.loading import FaceDataset, collate, held_out_rows, read_sources
 from ligera.train.faces.losses import LOSSES, FaceBatch
 from ligera.train.faces.recipe import FacesRecipe
 from ligera.train.faces.sheet import draw_predictions
+from ligera.train.loading import loader
 from ligera.train.samplers import EpochPlan, Sampler, make_sampler
 from ligera.train.sampling import SampleKey
 from ligera.train.task import Losses, check_batch
@@ -110,7 +111,7 @@ class FaceTask:
         return network
 
     def batches(self, _plan: EpochPlan, keys: list[list[SampleKey]], _device: torch.device) -> Iterable[FaceBatch]:
-        return loader(self.dataset, keys, self._recipe.workers)
+        return loader(self.dataset, keys, collate, self._recipe.workers)
 
     def count(self, batch: FaceBatch) -> torch.Tensor:
         """How many priors are positive here."""

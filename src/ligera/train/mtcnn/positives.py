@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ligera.boxes import area
 from ligera.data.faces import FaceSample, read_retinaface
@@ -25,13 +25,13 @@ from ligera.data.pictures import read_picture
 from ligera.errors import DataError
 from ligera.models.mtcnn import PNet
 from ligera.records import Preprocess
+from ligera.train.loading import loader
 from ligera.train.mtcnn.recipe import PositivesRecipe
 from ligera.train.samplers import EpochPlan, make_sampler
 from ligera.train.sampling import SampleKey
 from ligera.train.task import Losses, check_batch
 
 PREPROCESS = Preprocess(scale=(1 / 255,) * 3, multiple=1)
-WORKER_PATIENCE_S = 600
 JUDGED = 100  # pictures with a face, and as many without, that a network is asked about
 
 
@@ -110,16 +110,7 @@ class PositivesTask:
         return PNet(score_channels=1)
 
     def batches(self, _plan: EpochPlan, keys: list[list[SampleKey]], _device: torch.device) -> Iterable[PictureBatch]:
-        workers = self._recipe.workers
-        timeout = WORKER_PATIENCE_S if workers else 0
-        return DataLoader(
-            self.dataset,
-            batch_sampler=keys,
-            collate_fn=_collate,
-            num_workers=workers,
-            worker_init_fn=_one_thread,
-            timeout=timeout,
-        )
+        return loader(self.dataset, keys, _collate, self._recipe.workers)
 
     def count(self, batch: PictureBatch) -> Tensor:
         return batch.weights.new_tensor(float(len(batch.rows)))
@@ -175,7 +166,3 @@ class PositivesTask:
 
 def _collate(samples: list[tuple[Tensor, ...]]) -> PictureBatch:
     return PictureBatch(*map(torch.stack, zip(*samples, strict=True)))
-
-
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ligera.data.check import detect_format
 from ligera.data.coco import read_coco
@@ -25,10 +25,7 @@ from ligera.records import Preprocess
 from ligera.train.regions.recipe import RegionsRecipe
 from ligera.train.sampling import SampleKey
 
-__all__ = ["PageDataset", "RegionBatch", "loader", "read_pages", "read_validation"]
-
-# A batch takes seconds at most; a worker that is silent for this long will not speak again.
-WORKER_PATIENCE_S = 600
+__all__ = ["PageDataset", "RegionBatch", "collate", "read_pages", "read_validation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +147,6 @@ class PageDataset(Dataset):
         return pixels, target, torch.tensor(key.index), torch.tensor(key.weight), chance
 
 
-def _collate(samples: list[tuple[Tensor, dict[str, Tensor], Tensor, Tensor, Tensor]]) -> RegionBatch:
+def collate(samples: list[tuple[Tensor, dict[str, Tensor], Tensor, Tensor, Tensor]]) -> RegionBatch:
     pixels, targets, rows, weights, chance = zip(*samples, strict=True)
     return RegionBatch(pixels, targets, torch.stack(rows), torch.stack(weights), torch.stack(chance))
-
-
-def loader(dataset: PageDataset, keys: list[list[SampleKey]], workers: int) -> DataLoader:
-    """Batches in the order of ``keys``, made by ``workers`` processes (0: in this one)."""
-    return DataLoader(
-        dataset,
-        batch_sampler=keys,
-        collate_fn=_collate,
-        num_workers=workers,
-        worker_init_fn=_one_thread,
-        timeout=WORKER_PATIENCE_S if workers else 0,
-    )
-
-
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)

@@ -22,8 +22,9 @@ from ligera.models.layout_specs import MaskRCNNSpec
 from ligera.models.maskrcnn import build_maskrcnn
 from ligera.records import Detections
 from ligera.train.exhaustion import is_out_of_memory
+from ligera.train.loading import loader
 from ligera.train.regions.finding import find_regions, with_outlines
-from ligera.train.regions.loading import PageDataset, RegionBatch, loader, read_pages, read_validation
+from ligera.train.regions.loading import PageDataset, RegionBatch, collate, read_pages, read_validation
 from ligera.train.regions.losses import PARTS, lose_by_page
 from ligera.train.regions.memory import MemoryWatch, check_room, foretell, lighter, room_mb
 from ligera.train.regions.recipe import RegionsRecipe, iterations_of
@@ -74,7 +75,7 @@ class RegionTask:
         return lose_by_page(build_maskrcnn(self.spec))
 
     def batches(self, _plan: EpochPlan, keys: list[list[SampleKey]], _device: torch.device) -> Iterable[RegionBatch]:
-        return loader(self.dataset, keys, self._recipe.workers)
+        return loader(self.dataset, keys, collate, self._recipe.workers)
 
     def count(self, batch: RegionBatch) -> torch.Tensor:
         """Pages count alike."""
