@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
 from ligera.errors import DataError, RecipeError
@@ -29,6 +28,7 @@ from ligera.search.losses import target_loss
 from ligera.search.picking import best_within
 from ligera.search.recipe import SearchRecipe
 from ligera.search.supernet import supernet
+from ligera.train.accelerating import accelerator_for
 from ligera.train.checkpoint import load_checkpoint, save_checkpoint
 from ligera.train.faces.task import FaceTask
 from ligera.train.loop import Progress, make_optimizer, rate
@@ -59,7 +59,7 @@ class Search:
         torch.manual_seed(recipe.seed)
         self.recipe, self.costs, self.folder, self._meter = recipe, costs, folder, meter
         self._tell = listener or (lambda _row: None)
-        self.accelerator = Accelerator(mixed_precision="no" if recipe.precision == "fp32" else recipe.precision)
+        self.accelerator = accelerator_for(recipe.precision)
         if self.accelerator.num_processes > 1:
             raise RecipeError("search: gates are taught in one process; start it without torchrun")
         like = costs.architecture((0, (0,) * len(costs.slots)))

@@ -12,8 +12,6 @@ Sides and batch are left open in all graphs, as in the bundles that ship: a runt
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ligera.deploy.export.network import OPSET, to_onnx
+from ligera.deploy.export.network import to_onnx, traced
 from ligera.models.backbones.staged import StagedBackbone
 from ligera.models.blocks import build_block
 from ligera.models.catalogue import build
@@ -165,22 +163,8 @@ def _smallest(space: Space) -> Architecture:
 
 def _graph(net: nn.Module, shapes: Sequence[tuple[int, ...]]) -> bytes:
     _fill(net)
-    net.eval()
-    buffer = io.BytesIO()
-    names = [f"input{i}" for i in range(len(shapes))]
-    with warnings.catch_warnings(), torch.no_grad():
-        # as in deploy.export: the tracing exporter needs no package beyond onnx
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            tuple(torch.zeros(shape) for shape in shapes),
-            buffer,
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=names,
-            dynamic_axes={name: {0: "batch", 2: "height", 3: "width"} for name in names},
-        )
-    return buffer.getvalue()
+    inputs = {f"input{i}": shape for i, shape in enumerate(shapes)}
+    return traced(net, inputs, (), {name: {0: "batch", 2: "height", 3: "width"} for name in inputs})
 
 
 @torch.no_grad()
