@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ligera.files import JsonLines, new_run_folder, write_bytes
+from ligera.files import JsonLines, new_run_folder, write_bytes, write_unforced
 
 
 def test_a_file_is_replaced_in_one_step_and_readable_by_others(tmp_path: Path) -> None:
@@ -18,6 +18,19 @@ def test_a_file_is_replaced_in_one_step_and_readable_by_others(tmp_path: Path) -
     ordinary = tmp_path / "b"
     ordinary.touch()
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+
+
+def test_a_file_that_is_not_forced_onto_the_disk_is_whole_too_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    path, unfinished = tmp_path / "deep" / "a.bin", tmp_path / "unfinished"
+    for content in (b"one", b"two"):
+        write_unforced(path, content, unfinished)
+        assert path.read_bytes() == content
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OSError) as caught:
+        write_unforced(path, b"three", unfinished)
+    assert caught.value.filename == str(path)
+    assert not list(unfinished.iterdir())
 
 
 def test_lines_get_their_name_only_at_the_end(tmp_path: Path) -> None:

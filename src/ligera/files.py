@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-__all__ = ["JsonLines", "new_run_folder", "write_bytes", "write_whole"]
+__all__ = ["JsonLines", "new_run_folder", "write_bytes", "write_unforced", "write_whole"]
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -37,6 +37,24 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_unforced(path: Path, content: bytes, unfinished: Path) -> None:
+    """Put ``content`` at ``path``, whole or not at all, by way of the folder ``unfinished`` on the same disk.
+
+    Not forced onto the disk, which may take longer than making it: what is lost with the power shows by its size, for
+    those who keep a record of that. What a kill leaves behind is all in ``unfinished``.
+    """
+    for folder in (path.parent, unfinished):
+        folder.mkdir(parents=True, exist_ok=True)
+    temporary = unfinished / secrets.token_hex(16)
+    try:
+        with _naming(path):
+            temporary.write_bytes(content)
+            temporary.replace(path)
+    except OSError:
         temporary.unlink(missing_ok=True)
         raise
 

@@ -16,6 +16,7 @@ from ligera.deploy.augmenting import folder as augmenting
 from ligera.deploy.augmenting.folder import Augmented, Augmenting, header_of, matching_folder
 from ligera.deploy.augmenting.varying import AugmentSettings
 from ligera.errors import DataError, ModelError, PictureError, UsageError
+from ligera.files import write_unforced
 
 from ..conftest import spots
 
@@ -188,17 +189,17 @@ def test_results_never_lie_among_the_sources(photos: Path, bundle: Path) -> None
 def test_a_full_disk_stops_the_run_and_what_is_done_stays(
     photos: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, room = augmenting._put, 4
+    room = 4
 
-    def full(out: Path, name: str, content: bytes) -> None:
+    def full(path: Path, content: bytes, unfinished: Path) -> None:
         nonlocal room
         room -= 1
         if room < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out / name))
-        put(out, name, content)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_unforced(path, content, unfinished)
 
     with monkeypatch.context() as patch:
-        patch.setattr(augmenting, "_put", full)
+        patch.setattr(augmenting, "write_unforced", full)
         with pytest.raises(OSError, match="No space left"):
             augment(photos, tmp_path / "out", quick(bundle))
     assert [r.resumed for r in augment(photos, tmp_path / "out", quick(bundle))] == [True, False, False, False]

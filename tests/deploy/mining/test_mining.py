@@ -19,6 +19,7 @@ from ligera.deploy.mining.networks import open_cascade
 from ligera.deploy.mining.picture_work import read_candidates
 from ligera.deploy.mining.source import read_jobs
 from ligera.errors import DataError, ModelError, PictureError, UsageError
+from ligera.files import write_unforced
 from ligera.models.area import AreaSums
 from ligera.models.cascade import corners, squares
 
@@ -287,17 +288,17 @@ def no_room(*_: object, **__: object) -> None:
 def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(
     faces: Path, mined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, put, room = settings_for(12, **QUICK), picture_work.put, 7
+    settings, room = settings_for(12, **QUICK), 7
 
-    def full(out: Path, name: str, content: bytes) -> None:
+    def full(path: Path, content: bytes, unfinished: Path) -> None:
         nonlocal room
         room -= 1
         if room < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out / name))
-        put(out, name, content)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_unforced(path, content, unfinished)
 
     with monkeypatch.context() as patch:
-        patch.setattr(picture_work, "put", full)
+        patch.setattr(picture_work, "write_unforced", full)
         with pytest.raises(OSError, match="No space left"):
             mine(faces, tmp_path / "out", settings, "sequential")
     with Mining(faces, tmp_path / "out", settings) as mining, monkeypatch.context() as patch:

@@ -19,14 +19,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from ligera.data.engines import Outcome, PerWorker, WorkerDied, run
 from ligera.data.pictures import find_pictures
 from ligera.data.progress import Progress, read_header
 from ligera.deploy.augmenting.varying import AugmentSettings, Job, Varier, model_digest
 from ligera.errors import LigeraError, ModelError, PictureError, UsageError
-from ligera.files import write_whole
+from ligera.files import write_unforced, write_whole
 
 __all__ = ["Augmented", "Augmenting", "header_of", "matching_folder"]
 
@@ -178,7 +177,7 @@ class _Work:
         write_s = 0.0
         for variant in varied.variants:
             started = time.perf_counter()
-            _put(self._out, variant.name, variant.content)
+            write_unforced(self._out / "images" / variant.name, variant.content, self._out / UNFINISHED)
             write_s += time.perf_counter() - started
             pictures.append([variant.name, len(variant.content)])
             labels.append(variant.faces)
@@ -193,26 +192,6 @@ class _Work:
             "ignore": ignore,
         }
         return row, varied.stage_s | {"write": write_s}
-
-
-def _put(out: Path, name: str, content: bytes) -> None:
-    """Write ``images/name``, there whole or not at all.
-
-    Unlike results in ``files``, not forced onto the disk, which would take as long as all the rest: a picture lost with
-    the power shows by its size, which the record has.
-    """
-    path, unfinished = out / "images" / name, out / UNFINISHED
-    for folder in (path.parent, unfinished):
-        folder.mkdir(parents=True, exist_ok=True)
-    temporary = unfinished / uuid4().hex
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        # That of a full disk names no file.
-        error.filename = str(path)
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _version(path: str) -> tuple[int, int]:

@@ -13,7 +13,6 @@ import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from ligera.deploy.mining.networks import open_cascade
 from ligera.deploy.mining.settings import MineSettings
 from ligera.deploy.mining.statistics import picture_figures
 from ligera.errors import ModelError
+from ligera.files import write_unforced
 from ligera.records import Targets
 
 __all__ = ["PICTURES", "STAGES", "UNFINISHED", "Job", "PictureWork", "read_candidates", "still_there"]
@@ -69,7 +69,7 @@ class PictureWork:
             raise ModelError(f"{self._settings.model}: {error}") from None
         proposed = time.perf_counter()
         content = _content(kept, job.name)
-        put(self._out, job.file, content)
+        write_unforced(self._out / job.file, content, self._out / UNFINISHED)
         row = {
             "path": job.name,
             "size_bytes": size_bytes,
@@ -112,23 +112,3 @@ def _content(kept: Candidates, name: str) -> bytes:
     buffer = io.BytesIO()
     save_arrays(buffer, arrays)
     return buffer.getvalue()
-
-
-def put(out: Path, name: str, content: bytes) -> None:
-    """Write ``out/name``, there whole or not at all.
-
-    Unlike results in ``files``, not forced onto the disk, which takes longer than finding them: a file lost with the
-    power shows by its size, which the record has.
-    """
-    path, unfinished = out / name, out / UNFINISHED
-    for folder in (path.parent, unfinished):
-        folder.mkdir(parents=True, exist_ok=True)
-    temporary = unfinished / uuid4().hex
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        # That of a full disk names no file.
-        error.filename = str(path)
-        temporary.unlink(missing_ok=True)
-        raise
