@@ -16,13 +16,19 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ligera.errors import MissingExtra, ModelError
+from ligera.deploy.quantization.packages import load_onnx
+from ligera.errors import ModelError
 from ligera.files import write_bytes
 from ligera.records import Decoding, Preprocess
 
-__all__ = ["FORMAT", "METADATA_KEY", "BundleCard", "card_from_metadata", "write_bundle"]
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+__all__ = ["FORMAT", "METADATA_KEY", "BundleCard", "card_from_metadata", "record_from_metadata", "write_bundle"]
+
+Record = TypeVar("Record")
 
 METADATA_KEY = "ligera"
 SMALLEST_INPUT_PX, LARGEST_INPUT_PX, LARGEST_MULTIPLE_PX = 8, 16_384, 1024
@@ -121,11 +127,11 @@ def _check_different(labels: tuple[str, ...]) -> None:
 
 
 @functools.cache
-def _adapter() -> Any:
+def _adapter(kind: type) -> Any:
     # pydantic is imported where a card is read, not with this module, so that listing names stays quick.
     from pydantic import TypeAdapter
 
-    return TypeAdapter(BundleCard)
+    return TypeAdapter(kind)
 
 
 def card_from_json(text: str, where: str) -> BundleCard:
@@ -142,13 +148,38 @@ def card_from_json(text: str, where: str) -> BundleCard:
             f"{where}: is a bundle of format {version}, this Ligera reads up to {FORMAT}; run: pip install -U ligera"
         )
     try:
-        return _adapter().validate_python(values)
+        return _adapter(BundleCard).validate_python(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "card"
-        raise ModelError(
-            f"{where}: its Ligera metadata is damaged ({place}: {first['msg']}); export the model again"
-        ) from None
+        reason = _first_wrong(error, "card")
+        raise ModelError(f"{where}: its Ligera metadata is damaged ({reason}); export the model again") from None
+
+
+def record_from_metadata(
+    kind: type[Record], metadata: Mapping[str, str], key: str, where: str, called: str
+) -> Record | None:
+    """The record ``kind`` whose JSON the ``key`` of an ONNX file's metadata holds, ``None`` where there is no such key.
+
+    Raises ``ModelError`` that names ``where``, what the metadata is ``called`` and the first thing wrong with it.
+    """
+    from pydantic import ValidationError
+
+    text = metadata.get(key)
+    if text is None:
+        return None
+    try:
+        return _adapter(kind).validate_python(json.loads(text))
+    except ValidationError as error:
+        reason = _first_wrong(error, "rule")
+    except ModelError as error:
+        reason = str(error)
+    except (ValueError, RecursionError):
+        reason = "not JSON"
+    raise ModelError(f"{where}: its {called} is damaged ({reason}); export the model again")
+
+
+def _first_wrong(error: ValidationError, whole: str) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"
 
 
 def card_from_metadata(metadata: Mapping[str, str], where: str) -> BundleCard:
@@ -162,18 +193,16 @@ def card_from_metadata(metadata: Mapping[str, str], where: str) -> BundleCard:
     return card_from_json(text, where)
 
 
-def write_bundle(graph: bytes, card: BundleCard, path: Path) -> BundleCard:
+def write_bundle(graph: bytes, card: BundleCard, path: Path, more: Mapping[str, str] | None = None) -> BundleCard:
     """Write ``graph``, a serialised ONNX model, with ``card`` in its metadata to ``path``, whole or not at all.
 
-    Returns the card as written, ``graph_sha256`` and ``ligera_version`` filled in. Raises ``ModelError`` for bytes that
-    are no ONNX model and ``MissingExtra`` without onnx.
+    ``more`` are other keys of the metadata with their text, such as a cascade's rule. Returns the card as written,
+    ``graph_sha256`` and ``ligera_version`` filled in. Raises ``ModelError`` for bytes that are no ONNX model and
+    ``MissingExtra`` without onnx.
     """
     from ligera import __version__
 
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "writing a bundle") from None
+    onnx = load_onnx("writing a bundle")
     try:
         model = onnx.load_model_from_string(graph)
         onnx.checker.check_model(model)
@@ -183,7 +212,7 @@ def write_bundle(graph: bytes, card: BundleCard, path: Path) -> BundleCard:
     model.doc_string = ""
     digest = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
     card = replace(card, graph_sha256=digest, ligera_version=__version__)
-    onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json()})
+    onnx.helper.set_model_props(model, {METADATA_KEY: card.to_json(), **(more or {})})
     write_bytes(path, model.SerializeToString(deterministic=True))
     return card
 

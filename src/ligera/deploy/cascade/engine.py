@@ -6,16 +6,13 @@
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
 
 from ligera.boxes import clip
-from ligera.deploy.bundle import BundleCard
+from ligera.deploy.bundle import BundleCard, record_from_metadata
 from ligera.deploy.cascade.stages import Cascade
 from ligera.deploy.engine import check_finite, limited
 from ligera.deploy.runtimes import Runtime
@@ -31,27 +28,7 @@ CASCADE_KEY = "ligera.cascade"
 
 def rule_from_metadata(metadata: Mapping[str, str], where: str) -> CascadeRule | None:
     """The rule of a cascade's bundle, ``None`` for any other; ``ModelError`` for a damaged one."""
-    from pydantic import ValidationError
-
-    text = metadata.get(CASCADE_KEY)
-    if text is None:
-        return None
-    try:
-        return _adapter().validate_python(json.loads(text))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        reason = f"{'.'.join(map(str, first['loc'])) or 'rule'}: {first['msg']}"
-    except (ValueError, RecursionError):
-        reason = "not JSON"
-    raise ModelError(f"{where}: its cascade metadata is damaged ({reason}); export the model again")
-
-
-@functools.cache
-def _adapter() -> Any:
-    # pydantic is imported where a rule is read, not with this module, as bundle does it
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(CascadeRule)
+    return record_from_metadata(CascadeRule, metadata, CASCADE_KEY, where, "cascade metadata")
 
 
 class CascadeEngine:

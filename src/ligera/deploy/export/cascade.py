@@ -35,7 +35,6 @@ from ligera.deploy.export.network import (
 from ligera.deploy.export.padding import PURPOSE
 from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
-from ligera.files import write_whole
 from ligera.models.cascade import STAGE_SIDES_PX, CascadeRule
 from ligera.records import Preprocess
 
@@ -60,22 +59,8 @@ def export_cascade(nets: Sequence[nn.Module], card: BundleCard, rule: CascadeRul
     difference = _largest_difference(nets, card.preprocess, graph)
     check_parity(difference, path)
     plain = Preprocess(multiple=1, max_side=card.preprocess.max_side, min_side=card.preprocess.min_side)
-    written = card
-
-    def write(temporary: Path) -> None:
-        nonlocal written
-        written = write_bundle(graph, replace(card, preprocess=plain), temporary)
-        _add_metadata(temporary, rule)
-
-    write_whole(path, write)
+    written = write_bundle(graph, replace(card, preprocess=plain), path, {CASCADE_KEY: json.dumps(asdict(rule))})
     return ExportReport(path, written, path.stat().st_size, difference)
-
-
-def _add_metadata(bundle: Path, rule: CascadeRule) -> None:
-    model = load_onnx(PURPOSE).load(bundle)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = CASCADE_KEY, json.dumps(asdict(rule))
-    bundle.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _traced(net: nn.Module, side_px: int, rule: Preprocess) -> ModelProto:

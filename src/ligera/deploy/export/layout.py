@@ -26,10 +26,8 @@ from ligera.deploy.export.network import check_parity, evaluating, relative_diff
 from ligera.deploy.layout.engine import LAYOUT_KEY
 from ligera.deploy.layout.joining import INPUT, LEVELS, MASKS, OFFSETS, PICTURE_CHANNELS, SCORES, Part, join_parts
 from ligera.deploy.layout.weights import halve_weights
-from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import ModelError
-from ligera.files import write_whole
 from ligera.models.layout_specs import MaskRCNNSpec, RegionDecoding
 
 if TYPE_CHECKING:
@@ -127,7 +125,7 @@ def export_layout(
             parts = {name: halve_weights(graph) for name, graph in parts.items()}
             stored = _largest_difference(modules, inputs, _joined(parts, inputs))
     rule = replace(net.spec.decoding, score_threshold=score)
-    card = _write(_joined(parts, inputs), card, rule, path)
+    card = write_bundle(_joined(parts, inputs), card, path, {LAYOUT_KEY: json.dumps(asdict(rule))})
     return LayoutExport(path, card, rule, path.stat().st_size, difference, stored)
 
 
@@ -175,19 +173,3 @@ def _largest_difference(
                 worst = float(np.maximum(worst, relative_difference(tensor.float().cpu().numpy(), outputs[output])))
     runtime.close()
     return worst
-
-
-def _write(graph: bytes, card: BundleCard, rule: RegionDecoding, path: Path) -> BundleCard:
-    onnx = load_onnx("writing a bundle")
-    written = card
-
-    def write(temporary: Path) -> None:
-        nonlocal written
-        written = write_bundle(graph, card, temporary)
-        model = onnx.load(temporary)
-        entry = model.metadata_props.add()
-        entry.key, entry.value = LAYOUT_KEY, json.dumps(asdict(rule))
-        temporary.write_bytes(model.SerializeToString(deterministic=True))
-
-    write_whole(path, write)
-    return written

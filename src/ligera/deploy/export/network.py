@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
-    "OPSET",
     "OUTPUTS",
     "PARITY_TOLERANCE",
     "ExportReport",

@@ -8,7 +8,7 @@ threshold, and 0 for ``unknown``: the largest is the answer, and a score of 0.5 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,6 @@ from ligera.deploy.export.network import load_torch, relative_difference, traced
 from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import ModelError
-from ligera.files import write_whole
 
 if TYPE_CHECKING:
     from ligera.train.recognition.bases import Base
@@ -80,15 +79,4 @@ def write_recognizer(
     del model.graph.output[:]
     shape = ["batch", len(card.labels)]
     model.graph.output.append(onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, shape))
-    written = card
-
-    def write(temporary: Path) -> None:
-        nonlocal written
-        written = write_bundle(model.SerializeToString(), replace(card), temporary)
-        whole = onnx.load(temporary)
-        entry = whole.metadata_props.add()
-        entry.key, entry.value = FACE_KEY, json.dumps(asdict(rule))
-        temporary.write_bytes(whole.SerializeToString(deterministic=True))
-
-    write_whole(path, write)
-    return written
+    return write_bundle(model.SerializeToString(), card, path, {FACE_KEY: json.dumps(asdict(rule))})

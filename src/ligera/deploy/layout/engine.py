@@ -7,15 +7,12 @@ metadata, which holds its ``RegionDecoding`` as JSON.
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from ligera.deploy.bundle import BundleCard
+from ligera.deploy.bundle import BundleCard, record_from_metadata
 from ligera.deploy.engine import check_finite, limited
 from ligera.deploy.layout.align import align
 from ligera.deploy.layout.joining import LEVELS, MASKS, OFFSETS, SCORES
@@ -36,29 +33,7 @@ LAYOUT_KEY = "ligera.layout"
 
 def layout_from_metadata(metadata: Mapping[str, str], where: str) -> RegionDecoding | None:
     """How a layout detector's outputs decode, ``None`` for any other bundle; ``ModelError`` for a damaged one."""
-    from pydantic import ValidationError
-
-    text = metadata.get(LAYOUT_KEY)
-    if text is None:
-        return None
-    try:
-        return _adapter().validate_python(json.loads(text))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        reason = f"{'.'.join(map(str, first['loc'])) or 'regions'}: {first['msg']}"
-    except ModelError as error:
-        reason = str(error)
-    except (ValueError, RecursionError):
-        reason = "not JSON"
-    raise ModelError(f"{where}: its layout metadata is damaged ({reason}); export the model again")
-
-
-@functools.cache
-def _adapter() -> Any:
-    # pydantic is imported where a file is read, not with this module, as bundle does it
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(RegionDecoding)
+    return record_from_metadata(RegionDecoding, metadata, LAYOUT_KEY, where, "layout metadata")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ligera.errors import MissingExtra, ModelError
+from ligera.deploy.quantization.packages import load_onnx
+from ligera.errors import ModelError
 from ligera.models.layout_specs import LEVEL_STRIDES
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def join_parts(parts: Sequence[Part]) -> bytes:
     if len({part.side for part in parts}) < len(parts):
         sides = ", ".join(f"{part.name} {part.side}" for part in parts)
         raise ModelError(f"expected parts that read inputs of different sides, got {sides}; change a pooling")
-    onnx = _onnx()
+    onnx = load_onnx("writing a bundle")
     models = [onnx.load_model_from_string(part.graph) for part in parts]
     chosen = _branch(models[-1].graph, parts[-1].name)
     for part, model in zip(reversed(parts[:-1]), reversed(models[:-1]), strict=True):
@@ -104,11 +105,3 @@ def _value(name: str, sides: int):  # type: ignore[no-untyped-def]
     from onnx import TensorProto, helper
 
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * sides)
-
-
-def _onnx():  # type: ignore[no-untyped-def]
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "writing a bundle") from None
-    return onnx

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ligera.errors import MissingExtra, ModelError
+from ligera.deploy.quantization.packages import load_onnx
+from ligera.errors import ModelError
 
 __all__ = ["halve_weights"]
 
@@ -17,10 +18,7 @@ def halve_weights(graph: bytes) -> bytes:
     A ``Cast`` brings it back to float32, which runtimes do once, when they load; inputs, outputs and arithmetic stay as
     they are. Raises ``ModelError`` where a weight is beyond what float16 can hold.
     """
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", "writing a bundle") from None
+    onnx = load_onnx("writing a bundle")
     model = onnx.load_model_from_string(graph)
     casts = []
     for tensor in model.graph.initializer:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from ligera.deploy.bundle import Precision
-from ligera.errors import ModelError
+from ligera.deploy.bundle import Precision, record_from_metadata
 
 __all__ = ["PRECISION_KEY", "Calibration", "Gate", "PrecisionRecord", "precision_from_metadata"]
 
@@ -75,21 +73,6 @@ class PrecisionRecord:
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
-@functools.cache
-def _adapter() -> Any:
-    # pydantic is imported where a record is read, not with this module, as bundle does it
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(PrecisionRecord)
-
-
 def precision_from_metadata(metadata: Mapping[str, str], where: str) -> PrecisionRecord | None:
     """The record of a converted bundle, ``None`` for one as it was trained; ``ModelError`` for a damaged one."""
-    text = metadata.get(PRECISION_KEY)
-    if text is None:
-        return None
-    try:
-        return _adapter().validate_python(json.loads(text))
-    except (ValueError, RecursionError):
-        # pydantic's own error is a ValueError too
-        raise ModelError(f"{where}: its metadata on precision is damaged; export the model again") from None
+    return record_from_metadata(PrecisionRecord, metadata, PRECISION_KEY, where, "metadata on precision")

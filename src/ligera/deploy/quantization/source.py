@@ -8,11 +8,9 @@ from pathlib import Path
 
 from ligera.deploy.builtin import builtin_path
 from ligera.deploy.bundle import METADATA_KEY, BundleCard, card_from_metadata, write_bundle
-from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.quantization.record import PRECISION_KEY, PrecisionRecord
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import ModelError, UsageError
-from ligera.files import write_whole
 
 __all__ = ["SourceBundle", "expect_onnx", "find_bundle", "read_source", "write_converted"]
 
@@ -66,16 +64,4 @@ def write_converted(
     path: Path, graph: bytes, card: BundleCard, record: PrecisionRecord, source: SourceBundle
 ) -> BundleCard:
     """Write ``graph`` with ``card``, ``record`` and all else that ``source`` says of itself; the card as written."""
-    written = card
-
-    def write(temporary: Path) -> None:
-        nonlocal written
-        written = write_bundle(graph, card, temporary)
-        model = load_onnx().load(temporary)
-        for name, text in {**source.other, PRECISION_KEY: record.to_json()}.items():
-            entry = model.metadata_props.add()
-            entry.key, entry.value = name, text
-        temporary.write_bytes(model.SerializeToString(deterministic=True))
-
-    write_whole(path, write)
-    return written
+    return write_bundle(graph, card, path, {**source.other, PRECISION_KEY: record.to_json()})
