@@ -10,15 +10,19 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ligera.deploy.classifying.classifier import Classifier
+from ligera.deploy.classifying.inputs import network_input
 from ligera.deploy.loading import load_model
 from ligera.deploy.quantization.source import find_bundle
 from ligera.deploy.runtimes import Runtime
 from ligera.errors import UsageError
+
+if TYPE_CHECKING:
+    from ligera.deploy.detector import Detector
 
 __all__ = ["RUNS", "LayerAudit", "LayerRun", "audit_layers"]
 
@@ -93,17 +97,28 @@ def audit_layers(
         raise UsageError(f"{model}: is no bundle; layers can be listed of built-in models and .onnx bundles")
     if runtime not in PROFILERS:
         raise UsageError(f"{runtime}: does not say how it runs layers; these do: {', '.join(PROFILERS)}")
-    batches: list[np.ndarray] = []
     with load_model(path, threads=threads, runtime=runtime) as loaded:
-        holder: Any = loaded if isinstance(loaded, Classifier) else loaded.engine
-        network = holder.runtime
-        holder.runtime = _Watched(network, batches)
-        loaded.classify(pixels) if isinstance(loaded, Classifier) else loaded.detect(pixels)
+        batch, network = _first_batch(loaded, pixels)
         device, used = network.device, network.threads
-    # the first, which of a cascade or a layout detector is the network that sees the picture itself
-    rows = PROFILERS[runtime](path, batches[0], used)
+    rows = PROFILERS[runtime](path, batch, used)
     layers = tuple(LayerRun(*row) for row in rows)
-    return LayerAudit(model, runtime, device, used, batches[0].shape, layers)
+    return LayerAudit(model, runtime, device, used, batch.shape, layers)
+
+
+def _first_batch(loaded: Detector | Classifier, pixels: np.ndarray) -> tuple[np.ndarray, Runtime]:
+    """What the network is given for a picture, and who runs it.
+
+    Of a cascade or a layout detector that is the part which sees the picture itself. One that recognises faces gets the
+    whole picture in place of a face, which may not be there.
+    """
+    if isinstance(loaded, Classifier):
+        return network_input(pixels, loaded.card.preprocess), loaded.runtime
+    batches: list[np.ndarray] = []
+    engine: Any = loaded.engine
+    network = engine.runtime
+    engine.runtime = _Watched(network, batches)
+    loaded.detect(pixels)
+    return batches[0], network
 
 
 class _Watched:

@@ -14,6 +14,7 @@ from ligera import cli
 from ligera.deploy.classifying.classifier import Classifier
 from ligera.deploy.enrolling.enroll import EnrollOptions, enroll
 from ligera.deploy.enrolling.squares import FACE_KEY, squares_from_metadata
+from ligera.deploy.layer_audit import audit_layers
 from ligera.deploy.quantization import calibration, converting
 from ligera.deploy.quantization.calibration import choose_pictures, choose_shown, shown_inputs
 from ligera.deploy.quantization.converting import ConversionPlan, convert
@@ -213,3 +214,8 @@ def test_a_striped_face_is_really_found(bundle: Path) -> None:
     squares = squares_from_metadata({FACE_KEY: json.dumps({"detector": str(bundle)})}, "it", SIDE_PX, threads=1)
     assert squares is not None and squares.cut(striped("upright", np.random.default_rng(0))) is not None
     assert str(SIDE_PX) in squares.key and "1.3" in squares.key
+
+
+def test_layers_are_listed_of_a_recogniser_where_there_is_no_face(recogniser: Path) -> None:
+    audit = audit_layers(str(recogniser), np.zeros((90, 120, 3), np.uint8), threads=1)
+    assert audit.shape[:2] == (1, 3) and audit.weighted()
