@@ -63,6 +63,11 @@ def test_items_that_cost_more_elsewhere_count_against_an_engine() -> None:
     assert sample(10, 1.0, 1.0).speedup(Finding()) == 0.0
 
 
+def test_smaller_items_later_make_no_engine_faster_than_its_workers_are_together() -> None:
+    # two workers did five times as many items of a fifth of the size, at three quarters of what they could
+    assert sample(10, 1.0, 1.0).speedup(Finding(75, 1.0, Effort(1.5))) == pytest.approx(1.5)
+
+
 def test_waiting_goes_by_the_clock() -> None:
     assert sample(10, 1.0, 0.01).speedup(Finding(300, 1.0)) == pytest.approx(30.0)
 

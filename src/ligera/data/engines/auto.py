@@ -30,7 +30,7 @@ TRIAL_SHARE, SHORTEST_TRIAL_S, LONGEST_TRIAL_S = 0.03, 0.15, 1.0
 # Starting processes and importing what the work needs; a run that will not last several times as long does without.
 # Where a fork server runs already, its workers are there sooner.
 PROCESS_START_S, FORK_START_S = 0.4, 0.1
-NEARLY_IDEAL = 0.8
+NEARLY_IDEAL = 0.9
 CLEARLY_BETTER = 1.1
 
 
@@ -62,19 +62,18 @@ class Sample:
         return (self.wall_s >= ENOUGH_S and self.items >= ENOUGH_ITEMS) or self.wall_s >= LONGEST_S
 
     def speedup(self, finding: Finding) -> float:
-        """How many times faster than one after another an engine was, by the clock or by effort, whichever is more.
+        """How many times faster than one after another an engine was: by the clock for work that waits, else by effort.
 
-        By effort is: which share of its workers' time went into computing, and what an item costs there. That holds on
-        a machine that is busy with other things too, where the clock may say anything. Too high a figure does less harm
-        than too low a one: an engine that is no faster is hardly slower either.
+        By effort is: how many workers computed at once, less what an item costs more there than here. That holds on a
+        machine that is busy with other things, where the clock may say anything, and where later items are smaller than
+        the first, which would make any engine look faster than its workers together can be.
         """
         if not finding.items:
             return 0.0
-        by_clock = finding.rate * self.item_s
         if self.waiting or not finding.effort.cpu_s:
-            return by_clock
+            return finding.rate * self.item_s
         at_once = finding.effort.computing_s / finding.elapsed_s
-        return max(by_clock, at_once * (self.effort.cpu_s / self.items) / (finding.effort.cpu_s / finding.items))
+        return at_once * min(1.0, (self.effort.cpu_s / self.items) / (finding.effort.cpu_s / finding.items))
 
 
 def candidates(sample: Sample, work: Any, workers: int) -> tuple[str, ...]:
