@@ -30,7 +30,7 @@ TRIAL_SHARE, SHORTEST_TRIAL_S, LONGEST_TRIAL_S = 0.03, 0.15, 1.0
 # Starting processes and importing what the work needs; a run that will not last several times as long does without.
 # Where a fork server runs already, its workers are there sooner.
 PROCESS_START_S, FORK_START_S = 0.4, 0.1
-NEARLY_IDEAL = 0.9
+NEARLY_IDEAL = 0.8
 CLEARLY_BETTER = 1.1
 
 
