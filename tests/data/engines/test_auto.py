@@ -5,7 +5,7 @@ import os
 import engine_chores as chores
 import pytest
 
-from ligera.data.engines import PerWorker, run
+from ligera.data.engines import PerWorker, auto, run
 from ligera.data.engines.auto import Sample, automatic, candidates
 from ligera.data.engines.effort import Effort, thread_effort
 from ligera.data.engines.flow import Source
@@ -70,6 +70,18 @@ def test_smaller_items_later_make_no_engine_faster_than_its_workers_are_together
 
 def test_waiting_goes_by_the_clock() -> None:
     assert sample(10, 1.0, 0.01).speedup(Finding(300, 1.0)) == pytest.approx(30.0)
+
+
+@pytest.mark.parametrize(
+    ("items", "speedup", "worth"), [(20, 1.0, True), (5, 1.0, False), (20, 1.8, False), (200, 1.8, True)]
+)
+def test_processes_are_tried_where_they_could_save_more_than_their_start_takes(
+    items: int, speedup: float, worth: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "begun", lambda: False)
+    race = auto._Race(sample(10, 1.0, 1.0), Source(range(items)), lambda name: None, print, 2, 128, 0.0)
+    race._speedup = speedup
+    assert race._worth_a_trial("processes") is worth
 
 
 def test_naps_end_in_the_engine_for_waiting() -> None:

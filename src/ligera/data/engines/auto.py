@@ -27,10 +27,9 @@ TINY_S = 30e-6
 BATCH_S = 0.005
 # A trial lasts 3 % of the work to come, within these bounds.
 TRIAL_SHARE, SHORTEST_TRIAL_S, LONGEST_TRIAL_S = 0.03, 0.15, 1.0
-# Starting processes and importing what the work needs; a run that will not last several times as long does without.
+# Starting processes and importing what the work needs; a run that they would not spare as much does without them.
 # Where a fork server runs already, its workers are there sooner.
 PROCESS_START_S, FORK_START_S = 0.4, 0.1
-NEARLY_IDEAL = 0.8
 CLEARLY_BETTER = 1.1
 
 
@@ -192,13 +191,16 @@ class _Race:
             self._best, self._name, self._speedup = flow, name, speedup
 
     def _worth_a_trial(self, name: str) -> bool:
-        """Whether there is enough work left, and ``name`` could be better than what we have."""
-        start_s = FORK_START_S if begun() else PROCESS_START_S
-        least_s = 5 * start_s if name == "processes" else SHORTEST_TRIAL_S / 3
-        if self._source.ended or self._left_s() < least_s:
+        """Whether ``name`` could save more than it takes to start, beside what we have.
+
+        Workers of engines that compute are at best each as fast as one alone.
+        """
+        if self._source.ended:
             return False
-        # Workers of these engines are at best each as fast as one alone.
-        return name == "async" or self._speedup < NEARLY_IDEAL * self._workers
+        left_s = self._left_s()
+        if name != "processes":
+            return left_s >= SHORTEST_TRIAL_S / 3 and (name == "async" or self._speedup < self._workers)
+        return left_s / self._speedup - left_s / self._workers > (FORK_START_S if begun() else PROCESS_START_S)
 
     def _left_s(self) -> float:
         """Seconds of sequential work to come; where nobody knows, as many as the run has lasted."""
