@@ -67,6 +67,15 @@ def test_a_video_is_one_shot_for_each_frame(tmp_path: Path) -> None:
     assert seen[2].picture.pixels[:20].mean() < 60
 
 
+def test_a_video_cut_short_is_seen_as_far_as_it_goes_and_said(tmp_path: Path) -> None:
+    whole, cut = write_video(tmp_path / "whole.avi", 60), tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    *frames, last = shots(plan([str(cut)]))
+    assert 5 < len(frames) < 50 and all(shot.error is None for shot in frames)
+    assert "cut.avi: damaged or cut short" in str(last.error) and "of 6.0 s could be read" in str(last.error)
+    assert all(shot.error is None for shot in shots(plan([str(whole)])))
+
+
 def test_a_video_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"no video at all")
     (shot,) = shots(plan([str(tmp_path / "clip.mp4")]))

@@ -11,11 +11,13 @@ import cv2
 
 from ligera.errors import DataError
 
-__all__ = ["frames_per_second", "is_camera", "open_camera", "open_video"]
+__all__ = ["frames_per_second", "is_camera", "open_camera", "open_video", "promised_seconds", "shortfall"]
 
 DEFAULT_FPS = 25.0
 # more than any camera's index has; a larger number would not fit into OpenCV's integers
 MOST_DIGITS = 6
+# A file counts as cut short where more than this much of what its header promises is missing.
+MISSING_S, MISSING_SHARE = 0.5, 0.05
 
 
 def is_camera(name: str) -> bool:
@@ -46,3 +48,16 @@ def frames_per_second(capture: cv2.VideoCapture) -> float:
     """What the source says of itself where that is plausible, else 25."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return fps if 1 <= fps <= 240 else DEFAULT_FPS
+
+
+def promised_seconds(capture: cv2.VideoCapture) -> float:
+    """How long a file says it is, 0 where it does not."""
+    fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    return count / fps if count > 0 and fps > 0 else 0.0
+
+
+def shortfall(name: str, there_s: float, promised_s: float) -> str | None:
+    """What to say of a file that ended at ``there_s``, long before it should have; ``None`` of one that did not."""
+    if promised_s - there_s <= max(MISSING_S, MISSING_SHARE * promised_s):
+        return None
+    return f"{name}: damaged or cut short, {there_s:.1f} s of {promised_s:.1f} s could be read"

@@ -16,7 +16,14 @@ from pathlib import Path, PurePath
 import cv2
 
 from ligera.data.pictures import decode_picture, find_pictures, read_picture
-from ligera.deploy.capture import frames_per_second, is_camera, open_camera, open_video
+from ligera.deploy.capture import (
+    frames_per_second,
+    is_camera,
+    open_camera,
+    open_video,
+    promised_seconds,
+    shortfall,
+)
 from ligera.errors import DataError, LigeraError, PictureError, UsageError
 from ligera.records import Picture
 
@@ -143,15 +150,18 @@ def _frames(entry: PlannedSource) -> Iterator[Shot]:
         yield Shot(entry, error=error)
         return
     try:
-        fps, frame = frames_per_second(capture), 0
+        fps, promised_s, frame, there_s = frames_per_second(capture), promised_seconds(capture), 0, 0.0
         while True:
             arrived, pixels = capture.read()
             if not arrived:
                 break
+            there_s = max(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, frame / fps) + 1 / fps
             picture = Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), entry.name)
             yield Shot(entry, picture, frame=frame, fps=fps)
             frame += 1
         if frame == 0:
             yield Shot(entry, error=DataError(f"{entry.name}: holds no frame that can be decoded"))
+        elif entry.kind == "video" and (trouble := shortfall(entry.name, there_s, promised_s)):
+            yield Shot(entry, error=DataError(trouble))
     finally:
         capture.release()

@@ -19,14 +19,19 @@ import cv2
 import numpy as np
 
 from ligera.data.pictures import PICTURE_SUFFIXES
-from ligera.deploy.capture import frames_per_second, is_camera, open_camera, open_video
+from ligera.deploy.capture import (
+    frames_per_second,
+    is_camera,
+    open_camera,
+    open_video,
+    promised_seconds,
+    shortfall,
+)
 from ligera.errors import DataError, UsageError
 
 __all__ = ["Capture", "EveryFrame", "Feed", "Frame", "NewestFrames", "Source", "open_source"]
 
 SMALLEST_STEP_S = 1e-4
-# A file counts as cut short where more than this much of what its header promises is missing.
-MISSING_S, MISSING_SHARE = 0.5, 0.05
 PATIENCE_S = 2.0
 # Frames of a file later than this are skipped, but not so many at once that nothing is seen of a file too large to
 # keep up with.
@@ -100,9 +105,7 @@ def open_source(name: str) -> Source:
     if path.suffix.lower() in PICTURE_SUFFIXES:
         raise UsageError(f"{name}: is a picture; `ligera detect` looks at pictures, here a video or camera is needed")
     capture = open_video(name)
-    fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    promised_s = count / fps if count > 0 and fps > 0 else 0.0
-    return Source(name, "video", capture, frames_per_second(capture), promised_s)
+    return Source(name, "video", capture, frames_per_second(capture), promised_seconds(capture))
 
 
 def _open_camera(name: str) -> Source:
@@ -129,13 +132,9 @@ class _Times:
 
     def trouble(self) -> str | None:
         """What to say of a file that ended long before it should have."""
-        name, promised_s = self._source.name, self._source.promised_s
         if self._number == 0:
-            return f"{name}: holds no frame that can be decoded"
-        there_s = self.newest_s + 1 / self._source.fps
-        if promised_s - there_s <= max(MISSING_S, MISSING_SHARE * promised_s):
-            return None
-        return f"{name}: damaged or cut short, {there_s:.1f} s of {promised_s:.1f} s could be read"
+            return f"{self._source.name}: holds no frame that can be decoded"
+        return shortfall(self._source.name, self.newest_s + 1 / self._source.fps, self._source.promised_s)
 
 
 class EveryFrame:
