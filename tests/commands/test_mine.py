@@ -123,10 +123,10 @@ def test_a_full_disk_is_one_line_that_names_the_file(
 ) -> None:
     from ligera.deploy.mining import picture_work
 
-    def full(out: Path, name: str, content: bytes) -> None:
-        raise OSError(28, "No space left on device", str(out / name))
+    def full(path: Path, content: bytes, unfinished: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(picture_work, "put", full)
+    monkeypatch.setattr(picture_work, "write_unforced", full)
     assert cli.run(command()) == 2
     captured = capsys.readouterr().err
     assert captured.startswith("ligera: out/pictures/") and captured.endswith(".npz: no space left on the disk\n")
