@@ -68,6 +68,11 @@ def test_smaller_items_later_make_no_engine_faster_than_its_workers_are_together
     assert sample(10, 1.0, 1.0).speedup(Finding(75, 1.0, Effort(1.5))) == pytest.approx(1.5)
 
 
+def test_work_that_waits_a_little_counts_from_what_it_computes_alone() -> None:
+    # alone it computed for 0.6 of the time; two workers side by side for 1.2 of it
+    assert sample(10, 1.0, 0.6).speedup(Finding(20, 1.0, Effort(1.2))) == pytest.approx(2.0)
+
+
 def test_waiting_goes_by_the_clock() -> None:
     assert sample(10, 1.0, 0.01).speedup(Finding(300, 1.0)) == pytest.approx(30.0)
 

@@ -71,7 +71,9 @@ class Sample:
             return 0.0
         if self.waiting or not finding.effort.cpu_s:
             return finding.rate * self.item_s
-        at_once = finding.effort.computing_s / finding.elapsed_s
+        # Work that waits a little computes less than all the time even one after another.
+        alone = min(1.0, self.effort.computing_s / self.wall_s)
+        at_once = finding.effort.computing_s / finding.elapsed_s / alone
         return at_once * min(1.0, (self.effort.cpu_s / self.items) / (finding.effort.cpu_s / finding.items))
 
 
