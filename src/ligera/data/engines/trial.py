@@ -40,20 +40,20 @@ def trial(flow: Flow, source: Source, trial_s: float, most_held: int) -> Generat
     flow.fill(min(flow.width, most_held))
     # Workers start and make what they need.
     yield from _released(flow, flow.drain())
-    stretches: list[Finding] = []
-    elapsed_s = 0.0
-    while not source.ended and elapsed_s < trial_s and len(stretches) < STRETCHES:
+    found = Finding()
+    for _ in range(STRETCHES):
+        if source.ended or found.elapsed_s >= trial_s:
+            break
         flow.fill(most_held)
         # What was done while the reader had its turn says nothing about the pace.
         outcomes = flow.collect_done()
         stretch = _stretch(flow, outcomes, trial_s / STRETCHES, most_held)
-        elapsed_s += stretch.elapsed_s
         if not source.ended:
-            stretches.append(stretch)
+            found += stretch
         yield from _released(flow, outcomes)
     # Another engine may be next, with later items.
     yield from _released(flow, flow.drain())
-    return sum(stretches, Finding())
+    return found
 
 
 def _stretch(flow: Flow, outcomes: list[Outcome], least_s: float, most_held: int) -> Finding:

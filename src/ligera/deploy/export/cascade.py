@@ -1,4 +1,4 @@
-"""MTCNN's one to three networks -> one ONNX bundle. With ``export``, the only deploy module that knows torch.
+"""MTCNN's one to three networks -> one ONNX bundle.
 
 The file is one graph with the input and the outputs of every detector's bundle. Which network reads a batch is told by
 its size: 24x24 px is R-Net's, 48x48 O-Net's, any other P-Net's, by ONNX's own ``If``. So one session with one set of

@@ -1,4 +1,4 @@
-"""A torch network -> one ONNX bundle, checked against the network it came from. The only deploy module with torch.
+"""A torch network -> one ONNX bundle, checked against the network it came from.
 
 In: a module in (B, 3, H, W) float32 and its ``BundleCard``. A detector returns ``RawOutputs``, its bundle has batch,
 height and width left open and the outputs ``boxes``, ``scores``, ``landmarks``; a classifier returns (B, K), its bundle

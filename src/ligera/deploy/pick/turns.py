@@ -59,6 +59,6 @@ def take_turns(
 
 
 def calibrate(noise: NoiseMeter, times: int) -> None:
-    """Time the fixed loop of ``noise`` so often."""
+    """See so often how fast a core is just now."""
     for _ in range(times):
         noise.calibrate()

@@ -1,6 +1,6 @@
 """What a detector costs on this machine: decoded picture in, boxes out, and the network alone within it.
 
-Each model lives in a process of its own (see ``bench_worker``); the processes take turns in an order that rotates, so
+Each model lives in a process of its own (see ``worker``); the processes take turns in an order that rotates, so
 that whatever drifts meets all alike. Out: a :class:`BenchReport` whose every figure says how it came about, and
 ``reasons`` why it must not be quoted where the machine was not quiet (see ``noise``).
 """
