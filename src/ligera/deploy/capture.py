@@ -1,23 +1,40 @@
 """Opens a video file or a camera by OpenCV: the one place that knows its readers and their traps.
 
-In: what a user calls a video or camera. Out: an opened ``cv2.VideoCapture``, which the caller releases.
+In: what a user calls a video or camera. Out: an opened ``cv2.VideoCapture``, which the caller releases, and the times of
+its frames.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 
 from ligera.errors import DataError
 
-__all__ = ["frames_per_second", "is_camera", "open_camera", "open_video", "promised_seconds", "shortfall"]
+__all__ = ["Capture", "FrameTimes", "frames_per_second", "is_camera", "open_camera", "open_video", "promised_seconds"]
 
 DEFAULT_FPS = 25.0
 # more than any camera's index has; a larger number would not fit into OpenCV's integers
 MOST_DIGITS = 6
 # A file counts as cut short where more than this much of what its header promises is missing.
 MISSING_S, MISSING_SHARE = 0.5, 0.05
+SMALLEST_STEP_S = 1e-4
+
+
+class Capture(Protocol):
+    """What ``cv2.VideoCapture`` does; tests have their own."""
+
+    def read(self) -> tuple[bool, Any]: ...
+
+    def grab(self) -> bool: ...
+
+    def retrieve(self) -> tuple[bool, Any]: ...
+
+    def get(self, prop: int, /) -> float: ...
+
+    def release(self) -> None: ...
 
 
 def is_camera(name: str) -> bool:
@@ -56,8 +73,31 @@ def promised_seconds(capture: cv2.VideoCapture) -> float:
     return count / fps if count > 0 and fps > 0 else 0.0
 
 
-def shortfall(name: str, there_s: float, promised_s: float) -> str | None:
-    """What to say of a file that ended at ``there_s``, long before it should have; ``None`` of one that did not."""
-    if promised_s - there_s <= max(MISSING_S, MISSING_SHARE * promised_s):
-        return None
-    return f"{name}: damaged or cut short, {there_s:.1f} s of {promised_s:.1f} s could be read"
+class FrameTimes:
+    """The time of each frame in seconds, always rising: the file's own where it has any.
+
+    ``promised_s`` is how long the file says it is, 0 where it does not.
+    """
+
+    def __init__(self, name: str, capture: Capture, fps: float, promised_s: float) -> None:
+        self._name, self._capture, self._fps, self._promised_s = name, capture, fps, promised_s
+        self._number = 0
+        self.newest_s = -SMALLEST_STEP_S
+
+    def next(self) -> float:
+        """The time of the frame that was read last."""
+        own_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
+        counted_s = self._number / self._fps
+        self._number += 1
+        plausible = own_s > self.newest_s and own_s < counted_s + 3600
+        self.newest_s = own_s if plausible else max(counted_s, self.newest_s + SMALLEST_STEP_S)
+        return self.newest_s
+
+    def trouble(self) -> str | None:
+        """What to say of a file that ended long before it should have; ``None`` of one that did not."""
+        if self._number == 0:
+            return f"{self._name}: holds no frame that can be decoded"
+        there_s = self.newest_s + 1 / self._fps
+        if self._promised_s - there_s <= max(MISSING_S, MISSING_SHARE * self._promised_s):
+            return None
+        return f"{self._name}: damaged or cut short, {there_s:.1f} s of {self._promised_s:.1f} s could be read"

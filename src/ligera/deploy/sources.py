@@ -17,12 +17,12 @@ import cv2
 
 from ligera.data.pictures import decode_picture, find_pictures, read_picture
 from ligera.deploy.capture import (
+    FrameTimes,
     frames_per_second,
     is_camera,
     open_camera,
     open_video,
     promised_seconds,
-    shortfall,
 )
 from ligera.errors import DataError, LigeraError, PictureError, UsageError
 from ligera.records import Picture
@@ -150,18 +150,17 @@ def _frames(entry: PlannedSource) -> Iterator[Shot]:
         yield Shot(entry, error=error)
         return
     try:
-        fps, promised_s, frame, there_s = frames_per_second(capture), promised_seconds(capture), 0, 0.0
+        fps, frame = frames_per_second(capture), 0
+        times = FrameTimes(entry.name, capture, fps, promised_seconds(capture) if entry.kind == "video" else 0.0)
         while True:
             arrived, pixels = capture.read()
             if not arrived:
                 break
-            there_s = max(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, frame / fps) + 1 / fps
+            times.next()
             picture = Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), entry.name)
             yield Shot(entry, picture, frame=frame, fps=fps)
             frame += 1
-        if frame == 0:
-            yield Shot(entry, error=DataError(f"{entry.name}: holds no frame that can be decoded"))
-        elif entry.kind == "video" and (trouble := shortfall(entry.name, there_s, promised_s)):
+        if trouble := times.trouble():
             yield Shot(entry, error=DataError(trouble))
     finally:
         capture.release()

@@ -13,25 +13,25 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from ligera.data.pictures import PICTURE_SUFFIXES
 from ligera.deploy.capture import (
+    Capture,
+    FrameTimes,
     frames_per_second,
     is_camera,
     open_camera,
     open_video,
     promised_seconds,
-    shortfall,
 )
 from ligera.errors import DataError, UsageError
 
-__all__ = ["Capture", "EveryFrame", "Feed", "Frame", "NewestFrames", "Source", "open_source"]
+__all__ = ["EveryFrame", "Feed", "Frame", "NewestFrames", "Source", "open_source"]
 
-SMALLEST_STEP_S = 1e-4
 PATIENCE_S = 2.0
 # Frames of a file later than this are skipped, but not so many at once that nothing is seen of a file too large to
 # keep up with.
@@ -55,20 +55,6 @@ class Frame:
     dropped: int = 0
 
 
-class Capture(Protocol):
-    """What ``cv2.VideoCapture`` does; tests have their own."""
-
-    def read(self) -> tuple[bool, Any]: ...
-
-    def grab(self) -> bool: ...
-
-    def retrieve(self) -> tuple[bool, Any]: ...
-
-    def get(self, prop: int, /) -> float: ...
-
-    def release(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """An opened video or camera; ``promised_s`` is how long a file says it is, 0 where it does not."""
@@ -78,6 +64,10 @@ class Source:
     capture: Capture
     fps: float
     promised_s: float = 0.0
+
+    def times(self) -> FrameTimes:
+        """What tells the time of each frame that is read from now on."""
+        return FrameTimes(self.name, self.capture, self.fps, self.promised_s)
 
 
 class Feed(Protocol):
@@ -114,29 +104,6 @@ def _open_camera(name: str) -> Source:
     return Source(name, "camera", capture, frames_per_second(capture))
 
 
-class _Times:
-    """The time of each frame in seconds, always rising: the file's own where it has any."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._number = 0
-        self.newest_s = -SMALLEST_STEP_S
-
-    def next(self) -> float:
-        own_s = self._source.capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
-        counted_s = self._number / self._source.fps
-        self._number += 1
-        plausible = own_s > self.newest_s and own_s < counted_s + 3600
-        self.newest_s = own_s if plausible else max(counted_s, self.newest_s + SMALLEST_STEP_S)
-        return self.newest_s
-
-    def trouble(self) -> str | None:
-        """What to say of a file that ended long before it should have."""
-        if self._number == 0:
-            return f"{self._source.name}: holds no frame that can be decoded"
-        return shortfall(self._source.name, self.newest_s + 1 / self._source.fps, self._source.promised_s)
-
-
 class EveryFrame:
     """All frames of a file, one after the other, as fast as they are taken."""
 
@@ -145,7 +112,7 @@ class EveryFrame:
         self.trouble: str | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        times = _Times(self._source)
+        times = self._source.times()
         number = 0
         while True:
             started = time.perf_counter()
@@ -242,7 +209,7 @@ class NewestFrames:
         return None
 
     def _read_file(self) -> str | None:
-        times, capture = _Times(self._source), self._source.capture
+        times, capture = self._source.times(), self._source.capture
         number, skipped, began_s = 0, 0, self._clock()
         while not self._stop.is_set():
             started = self._clock()
