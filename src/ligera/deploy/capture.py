@@ -1,7 +1,7 @@
 """Opens a video file or a camera by OpenCV: the one place that knows its readers and their traps.
 
-In: what a user calls a video or camera. Out: an opened ``cv2.VideoCapture``, which the caller releases, and the times of
-its frames.
+In: what a user calls a video or camera. Out: an opened ``cv2.VideoCapture``, which the caller releases, and the times
+of its frames.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from ligera.deploy.export.network import (
     traced,
 )
 from ligera.deploy.export.padding import PURPOSE
-from ligera.deploy.quantization.packages import load_onnx
+from ligera.deploy.onnx_package import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.models.cascade import STAGE_SIDES_PX, CascadeRule
 from ligera.records import Preprocess

@@ -20,7 +20,7 @@ import numpy as np
 
 from ligera.deploy.bundle import BundleCard, write_bundle
 from ligera.deploy.export.padding import PURPOSE, settle_padding
-from ligera.deploy.quantization.packages import load_onnx
+from ligera.deploy.onnx_package import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import MissingExtra, ModelError
 from ligera.models.preprocess import prepare

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ligera.deploy.quantization.packages import load_onnx
+from ligera.deploy.onnx_package import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 
 __all__ = ["settle_padding"]

@@ -17,7 +17,7 @@ import numpy as np
 from ligera.deploy.bundle import BundleCard, write_bundle
 from ligera.deploy.enrolling.squares import FACE_KEY, FaceRule
 from ligera.deploy.export.network import load_torch, relative_difference, traced
-from ligera.deploy.quantization.packages import load_onnx
+from ligera.deploy.onnx_package import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 from ligera.errors import ModelError
 

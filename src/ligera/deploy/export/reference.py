@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ligera.deploy.export.network import OUTPUTS, load_torch, relative_difference
-from ligera.deploy.quantization.packages import load_onnx
+from ligera.deploy.onnx_package import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime, inspect_onnx
 from ligera.deploy.runtimes.threads import default_threads
 from ligera.errors import ModelError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ligera.deploy.quantization.packages import load_onnx
+from ligera.deploy.onnx_package import load_onnx
 from ligera.errors import ModelError
 
 __all__ = ["halve_weights"]

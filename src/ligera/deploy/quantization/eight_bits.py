@@ -10,11 +10,11 @@ import numpy as np
 from ligera.deploy.bundle import BundleCard
 from ligera.deploy.cascade.engine import CASCADE_KEY
 from ligera.deploy.layout.engine import LAYOUT_KEY
+from ligera.deploy.onnx_package import load_onnx
 from ligera.deploy.quantization.calibration import CalibrationSet, Ranges, ranges_of, shown_inputs
 from ligera.deploy.quantization.graph import layers_of, prepare_graph
 from ligera.deploy.quantization.int8 import HIGHEST_PIXEL, quantise, take_bytes
 from ligera.deploy.quantization.logits import logits_of, recentred
-from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.quantization.plan import ConversionPlan
 from ligera.deploy.quantization.record import Calibration, PrecisionRecord
 from ligera.deploy.quantization.sensitivity import rank_layers

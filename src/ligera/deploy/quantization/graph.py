@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ligera.deploy.quantization.packages import load_onnx, load_quantiser, quietly
+from ligera.deploy.onnx_package import load_onnx
+from ligera.deploy.quantization.packages import load_quantiser, quietly
 from ligera.errors import ModelError
 
 __all__ = ["Layer", "layers_of", "named", "prepare_graph", "tail_of"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ligera.deploy.quantization.packages import load_onnx, load_quantiser, quietly
+from ligera.deploy.onnx_package import load_onnx
+from ligera.deploy.quantization.packages import load_quantiser, quietly
 from ligera.errors import ModelError
 
 __all__ = ["compute_in_halves"]

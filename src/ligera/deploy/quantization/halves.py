@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ligera.deploy.quantization.packages import load_onnx
+from ligera.deploy.onnx_package import load_onnx
 from ligera.errors import ModelError
 
 __all__ = ["HALF_PRECISIONS", "store_halves"]

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ligera.deploy.onnx_package import load_onnx
 from ligera.deploy.quantization.calibration import Ranges
 from ligera.deploy.quantization.graph import Layer, layers_of, tail_of
-from ligera.deploy.quantization.packages import load_onnx, load_quantiser, quietly
+from ligera.deploy.quantization.packages import load_quantiser, quietly
 
 __all__ = ["ACTIVATION_TYPES", "Activations", "quantise", "take_bytes"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ligera.deploy.quantization.packages import load_onnx
+from ligera.deploy.onnx_package import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 
 __all__ = ["logits_of", "recentred"]

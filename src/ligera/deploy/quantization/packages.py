@@ -1,4 +1,4 @@
-"""The packages that conversion needs: imported in this one place, and kept from talking past the user."""
+"""ONNX Runtime's quantiser: imported in this one place, and kept from talking past the user."""
 
 from __future__ import annotations
 
@@ -9,18 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from ligera.errors import MissingExtra
+from ligera.deploy.onnx_package import load_onnx
 
-__all__ = ["load_onnx", "load_quantiser", "quietly"]
-
-
-def load_onnx(purpose: str = "changing a bundle's precision") -> Any:
-    """The package ``onnx``; ``MissingExtra`` that names the ``purpose`` without it."""
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise MissingExtra("onnx", "train", purpose) from None
-    return onnx
+__all__ = ["load_quantiser", "quietly"]
 
 
 def load_quantiser() -> Any:

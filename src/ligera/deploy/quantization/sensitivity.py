@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ligera.deploy.onnx_package import load_onnx
 from ligera.deploy.quantization.calibration import Ranges
 from ligera.deploy.quantization.graph import layers_of
 from ligera.deploy.quantization.int8 import Activations, quantise
-from ligera.deploy.quantization.packages import load_onnx
 from ligera.deploy.runtimes.onnxruntime import OnnxRuntime
 
 __all__ = ["LayerError", "rank_layers"]
