@@ -96,6 +96,25 @@ def test_times_are_withheld_from_a_noisy_machine(
     assert not report.pictures
 
 
+def test_a_noisy_round_is_measured_again_at_once_and_by_the_next_command(
+    faces: Path, only_haar: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise: list[tuple[str, ...]] = [(), ("a drum",), ("a drum",), ("a drum",)]
+    monkeypatch.setattr("ligera.deploy.timing.noise.NoiseMeter.reasons", lambda self: noise.pop(0))
+    told: list[dict[str, object]] = []
+    kept = [tmp_path / "times" / f"round-{number}.json" for number in (1, 2)]
+    report = study(settings(faces, force=False, rounds=2), tmp_path, told.append)
+    assert not noise
+    assert sum("again after noise" in str(event.get("trial")) for event in told) == 2
+    assert "round 2: a drum" in report.tables[0].note
+    first = kept[0].read_text()
+    noise = [("a horn",), ()]
+    report = study(settings(faces, force=False, rounds=2), tmp_path)
+    assert not noise
+    assert kept[0].read_text() == first
+    assert report.tables[0].rows[0][1] != "withheld"
+
+
 def test_without_a_folder_of_peers_the_study_says_so() -> None:
     found, missing = find_contenders(("face-small",), None)
     assert [contender.name for contender in found] == ["face-small", "haar", "facenet", "dlib"]

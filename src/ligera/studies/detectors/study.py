@@ -62,7 +62,9 @@ def study(settings: Settings, folder: Path, tell: Listener | None = None) -> Rep
         raise DataError(f"no detector could be run: {'; '.join([*missing, *broken])}")
     timed = pictures[:: max(1, len(pictures) // settings.timed)]
     ready = [row.contender for row in rows]
-    times, noise = measure_times(ready, timed, settings.rounds, settings.threads, settings.max_side, folder, tell)
+    times, noise = measure_times(
+        ready, timed, settings.rounds, settings.threads, settings.max_side, folder, settings.force, tell
+    )
     shown = times if settings.force or not noise else None
     note = _note(settings, rows, len(timed), noise)
     found = (

@@ -2,7 +2,7 @@
 
 Every picture goes through all detectors, plain and bounded, before the next one does, and their order rotates, so that
 other load on the machine falls on all of them. Each round is kept on disk once it is whole, with how noisy it was, so
-that a stopped study goes on with the next.
+that a stopped study goes on with the next. A noisy round is measured again, and once more by the next command.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ligera.studies.trials import Listener
 __all__ = ["MODES", "Times", "measure_times"]
 
 MODES = ("plain", "bounded")
+_TRIES = 3  # of a round that was noisy
 
 
 @dataclass(slots=True)
@@ -39,12 +40,16 @@ def measure_times(
     threads: int,
     max_side_px: int,
     folder: Path,
+    force: bool = False,
     tell: Listener | None = None,
 ) -> tuple[dict[str, Times], tuple[str, ...]]:
-    """Times by contender's name, and why they must not be quoted, if so; ``folder`` keeps the rounds."""
+    """Times by contender's name, and why they must not be quoted, if so; ``folder`` keeps the rounds.
+
+    With ``force`` noisy rounds are taken as they are.
+    """
     names = [contender.name for contender in contenders]
     files = [folder / "times" / f"round-{number + 1}.json" for number in range(rounds)]
-    kept = [_read(file, names, len(pictures)) for file in files]
+    kept = [_read(file, names, len(pictures), force) for file in files]
     if None in kept:
         with ExitStack() as stack:
             workers = [stack.enter_context(_Worker(one, threads, max_side_px)) for one in contenders]
@@ -52,10 +57,14 @@ def measure_times(
                 worker.time("plain", pictures[0])  # a first run warms up
             for number, file in enumerate(files):
                 if kept[number] is None:
-                    if tell:
-                        tell({"trial": f"timing {len(workers)} detectors, round {number + 1} of {rounds}"})
-                    kept[number] = _round(workers, pictures, number * len(pictures), threads)
-                    write_bytes(file, (json.dumps(kept[number]) + "\n").encode())
+                    what = f"timing {len(workers)} detectors, round {number + 1} of {rounds}"
+                    for attempt in range(1 if force else _TRIES):
+                        if tell:
+                            tell({"trial": f"{what}, again after noise" if attempt else what})
+                        kept[number] = _round(workers, pictures, number * len(pictures), threads)
+                        write_bytes(file, (json.dumps(kept[number]) + "\n").encode())
+                        if not kept[number]["noise"]:
+                            break
     return _together(names, len(pictures), [one for one in kept if one is not None])
 
 
@@ -77,13 +86,14 @@ def _round(workers: list[_Worker], pictures: list[Path], first_turn: int, thread
     return {"ms": ms, "peak_mb": peaks_mb, "noise": noise.reasons()}
 
 
-def _read(file: Path, names: list[str], pictures: int) -> dict[str, Any] | None:
-    """A round that was kept; nothing where it is missing, damaged or of other detectors or pictures."""
+def _read(file: Path, names: list[str], pictures: int, noisy_too: bool) -> dict[str, Any] | None:
+    """A round that was kept; nothing where it is missing, damaged, of other detectors or pictures, or noisy."""
     try:
         values = json.loads(file.read_text())
         sizes = {name: [len(values["ms"][name][mode]) for mode in MODES] for name in values["ms"]}
         whole = set(values) == {"ms", "peak_mb", "noise"} and list(values["peak_mb"]) == names
-        return values if whole and sizes == {name: [pictures] * len(MODES) for name in names} else None
+        usable = whole and (noisy_too or not values["noise"])
+        return values if usable and sizes == {name: [pictures] * len(MODES) for name in names} else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
