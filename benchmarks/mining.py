@@ -143,9 +143,8 @@ def report(times: dict[str, list[dict[str, float]]], options: argparse.Namespace
     if ceiling and ceiling > 1 and engines:
         best = max(engines, key=lambda way: ratios[way, "command"])
         serial = (1 / ratios[best, "command"] - 1 / ceiling) / (1 - 1 / ceiling)
-        print(
-            f"\nceiling {ceiling:.2f}x; {best}: {ratios[best, 'command']:.2f}x, so {serial:.1%} of the work is serial"
-        )
+        found = f"{serial:.1%} of the work is serial" if serial > 0 else "no serial part can be told from noise"
+        print(f"\nceiling {ceiling:.2f}x; {best}: {ratios[best, 'command']:.2f}x, so {found}")
 
 
 if __name__ == "__main__":

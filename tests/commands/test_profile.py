@@ -26,6 +26,20 @@ def test_a_space_becomes_an_archive(space_file: Path, tmp_path: Path, capsys: Ca
     assert said["size_bytes"] == out.stat().st_size and said["entries"] > said["frames"] > 0 and said["nets"] == 0
 
 
+def test_the_statistic_stands_in_the_table_and_a_wrong_one_is_named(
+    archive: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    out = tmp_path / "table.json"
+    arguments = ["profile", str(archive), "-o", str(out), *QUICK, "--only", "*KKConv*"]
+    assert cli.run([*arguments, "--statistic", "quickest"]) == 2
+    assert "--statistic quickest: expected fastest or trimmed" in capsys.readouterr().err
+    assert cli.run([*arguments, "--statistic", "trimmed"]) == 0
+    assert read_table(out).settings.statistic == "trimmed" and "trimmed mean" in capsys.readouterr().out
+    out.unlink()
+    assert cli.run(arguments) == 0
+    assert read_table(out).settings.statistic == "fastest" and "the fastest run" in capsys.readouterr().out
+
+
 def test_an_archive_becomes_a_table_that_is_checked(archive: Path, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "table.json"
     assert cli.run(["profile", str(archive), "-o", str(out), *QUICK, "--json"]) == 0

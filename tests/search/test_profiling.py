@@ -15,7 +15,7 @@ from ligera.search.device_state import runtime_version
 from ligera.search.latency_charts import draw_check, draw_table, series
 from ligera.search.lazy import with_rows
 from ligera.search.netting import nets_of
-from ligera.search.profiling import Bench, profile
+from ligera.search.profiling import Bench, doubts, profile
 from ligera.search.table import Settings, read_table
 from ligera.search.timing import TooSlow, Turn
 
@@ -71,6 +71,28 @@ def test_an_entry_takes_what_its_graph_does_without_its_frame(
     fake.times = {blocks.entry(entry): 3.0, blocks.frame(frame): 0.5}
     found = profile(blocks, tmp_path / "table.json", settings=QUICK, threads=1).row(entry)
     assert (found.latency_ms, found.frame_ms, found.energy_mj) == (2.5, 0.5, 5.0)
+
+
+def test_turns_on_end_stop_once_the_two_fastest_agree(fake: type[FakeBench], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([5.0, 3.0, 4.0, 2.0, 2.01, 9.0])
+
+    def turn(bench: Bench, graph: bytes, shape: tuple[int, ...]) -> Turn:
+        ms = next(seen)
+        return Turn(ms, ms, ms, 5, False)
+
+    monkeypatch.setattr(FakeBench, "turn", turn)
+    settings = Settings(statistic="fastest", rounds=3, most_repeats=3)
+    bench = FakeBench(settings, threads=1, runtime="onnxruntime")
+    taken = bench.turns(b"", (1,))
+    bench.close()
+    assert isinstance(taken, list) and [turn.latency_ms for turn in taken] == [5.0, 3.0, 4.0, 2.0, 2.01]
+
+
+def test_noise_forbids_quoting_means_and_doubtful_times_forbid_both() -> None:
+    fastest, trimmed = Settings(statistic="fastest"), Settings(statistic="trimmed")
+    assert doubts(trimmed, ("drums",), 0, 100, "nets") == ("drums",)
+    assert doubts(fastest, ("drums",), 10, 100, "nets") == ()
+    assert "11 of 100 nets" in doubts(fastest, (), 11, 100, "nets")[0]
 
 
 def test_a_killed_profile_goes_on_without_measuring_anything_twice(

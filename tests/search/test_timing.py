@@ -13,7 +13,9 @@ from ligera.search import timing
 from ligera.search.device_state import governor, runtime_version, temperature_c
 from ligera.search.merging import merged, unframed, unsteady
 from ligera.search.table import Settings
-from ligera.search.timing import Calibration, TooSlow, Turn, take_turn, trimmed_interval, trimmed_mean
+from ligera.search.timing import Calibration, TooSlow, Turn, interval, summary, take_turn
+
+TRIMMED, FASTEST = Settings(), Settings(statistic="fastest")
 
 
 def turn(latency_ms: float, width_ms: float = 0.01, busy: bool = False, energy_mj: float | None = 1.0) -> Turn:
@@ -32,16 +34,17 @@ def measured(runtime: MockRuntime, **changes: float) -> Turn | TooSlow:
 
 def test_a_tenth_is_cut_off_at_each_end() -> None:
     samples = np.array([1000.0, *range(1, 9), -1000.0])
-    assert trimmed_mean(samples, 0.1) == 4.5
-    assert trimmed_mean(samples, 0.0) == 3.6
+    assert summary(samples, TRIMMED) == 4.5
+    assert summary(samples, Settings(trim=0.0)) == 3.6
+    assert summary(samples, FASTEST) == -1000
 
 
 def test_the_interval_holds_the_mean_of_a_steady_sample_and_widens_with_noise() -> None:
     random = np.random.default_rng(0)
     calm, wild = random.normal(10, 0.1, 50), random.normal(10, 2, 50)
-    low, high = trimmed_interval(calm, 0.1)
+    low, high = interval(calm, TRIMMED)
     assert low < 10 < high and high - low < 0.2
-    assert np.ptp(trimmed_interval(wild, 0.1)) > 5 * (high - low)
+    assert np.ptp(interval(wild, TRIMMED)) > 5 * (high - low)
 
 
 def test_a_turn_counts_its_samples_and_not_its_warm_up() -> None:
@@ -106,9 +109,9 @@ def test_a_process_that_was_away_is_busy_by_the_clock_on_the_wall_only() -> None
 
 
 def test_turns_that_were_busy_do_not_count_beside_ones_that_were_not() -> None:
-    assert merged([turn(5, busy=True), turn(2), turn(3), turn(4)]).latency_ms == 3
-    assert merged([turn(5, busy=True), turn(2), turn(3)]).latency_ms == 2
-    alone = merged([turn(5, busy=True), turn(7, busy=True)])
+    assert merged([turn(5, busy=True), turn(2), turn(3), turn(4)], TRIMMED).latency_ms == 3
+    assert merged([turn(5, busy=True), turn(2), turn(3)], TRIMMED).latency_ms == 2
+    alone = merged([turn(5, busy=True), turn(7, busy=True)], TRIMMED)
     assert alone.busy and alone.latency_ms == 5 and alone.n == 100
 
 
@@ -119,6 +122,29 @@ def test_what_is_wide_busy_or_at_odds_is_measured_again() -> None:
     assert unsteady([turn(1.0, busy=True)], settings)
     assert unsteady([turn(1.0), turn(1.2), turn(0.8)], settings)
     assert not unsteady([turn(0.001, width_ms=0.004)], settings)
+
+
+def test_the_fastest_turn_counts_even_if_it_was_busy_and_the_next_says_how_sure_that_is() -> None:
+    one = merged([turn(5), turn(2, busy=True), turn(2.5)], FASTEST)
+    assert (one.latency_ms, one.low_ms, one.high_ms, one.n, one.busy) == (2, 1.5, 2.5, 150, False)
+    assert merged([turn(2, width_ms=0.2)], FASTEST).high_ms == pytest.approx(2.1)
+    assert unsteady([turn(5), turn(2), turn(2.5)], FASTEST)
+    assert not unsteady([turn(5), turn(2, busy=True), turn(2.04)], FASTEST)
+    assert not unsteady([turn(2), turn(9), turn(2.01), turn(7), turn(8)], FASTEST), "noise above does not matter"
+
+
+def test_fixed_work_is_measured_alike_beside_noise_by_its_fastest_run() -> None:
+    random = np.random.default_rng(0)
+    quiet = 3 + random.exponential(0.05, (6, 50))
+    loud = quiet * random.uniform(1, 1.8, (6, 1)) + random.exponential(0.8, (6, 50))
+    turns = [
+        [Turn(summary(row, settings), *interval(row, settings), 50, False) for row in rows]
+        for settings in (FASTEST, TRIMMED)
+        for rows in (quiet, loud)
+    ]
+    fast = merged(turns[1], FASTEST).latency_ms / merged(turns[0], FASTEST).latency_ms
+    mean = merged(turns[3], TRIMMED).latency_ms / merged(turns[2], TRIMMED).latency_ms
+    assert fast - 1 < 0.3 * (mean - 1)
 
 
 def test_a_row_is_the_graph_without_its_frame() -> None:

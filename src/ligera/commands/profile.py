@@ -15,7 +15,7 @@ from ligera.errors import DataError, GateFailed, MissingExtra, UsageError
 if TYPE_CHECKING:
     from ligera.search.agreement import Agreement
     from ligera.search.checking import CheckReport
-    from ligera.search.table import LatencyTable
+    from ligera.search.table import LatencyTable, Settings
 
 __all__ = ["profile"]
 
@@ -49,6 +49,13 @@ def profile(
         int | None, typer.Option(min=0, help="Runs that don't count.", show_default="20, on cards 40")
     ] = None,
     samples: Annotated[int | None, typer.Option(min=5, help="Runs that do.", show_default="50, on cards 200")] = None,
+    statistic: Annotated[
+        str | None,
+        typer.Option(
+            help="What stands for the runs: the fastest, or their mean trimmed by a tenth at each end.",
+            show_default="fastest, on cards trimmed",
+        ),
+    ] = None,
     rest_ms: Annotated[float, typer.Option(min=0, help="Pause between two entries.")] = 20.0,
     threshold_ms: Annotated[float, typer.Option(min=0.001, help="Skip blocks slower than this.")] = 1000.0,
     clock: Annotated[str, typer.Option(help="wall, or cpu: the thread's own time, where a machine is never quiet.")] = (
@@ -74,7 +81,7 @@ def profile(
     from ligera.search.profiling import profile as measure
     from ligera.search.sourcing import open_blocks
 
-    settings = _settings(runtime, rounds, warm_up, samples, rest_ms, threshold_ms, clock)
+    settings = _settings(runtime, rounds, warm_up, samples, statistic, rest_ms, threshold_ms, clock)
     with open_blocks(source, track=track) as blocks:
         table = measure(
             blocks,
@@ -95,6 +102,7 @@ def _settings(
     rounds: int,
     warm_up: int | None,
     samples: int | None,
+    statistic: str | None,
     rest_ms: float,
     threshold_ms: float,
     clock: str,
@@ -103,7 +111,9 @@ def _settings(
 
     if clock not in ("wall", "cpu"):
         raise UsageError(f"--clock {clock[:40]}: expected wall or cpu")
-    given = {"warm_up_runs": warm_up, "samples": samples}
+    if statistic not in (None, "fastest", "trimmed"):
+        raise UsageError(f"--statistic {statistic[:40]}: expected fastest or trimmed")
+    given = {"warm_up_runs": warm_up, "samples": samples, "statistic": statistic}
     return settings_for(
         runtime,
         rounds=rounds,
@@ -165,10 +175,16 @@ def _finish_table(table: LatencyTable, out: Path, figures: Path | None, as_json:
     print_table(("slowest entries", "ms", "M multiply-adds"), cells)
     say()
     say(f"{device.processor}, {device.threads} threads, {device.runtime} {device.runtime_version}")
-    say(f"{len(table.rows)} entries, {noisy} of them noisy, {len(table.skipped)} skipped; (low-high): 90 % interval")
+    say(f"{len(table.rows)} entries, {noisy} of them noisy, {len(table.skipped)} skipped; {_told(table.settings)}")
     say(f"table: {out}")
     if drawn:
         say(f"figures: {folder}")
+
+
+def _told(settings: Settings) -> str:
+    if settings.statistic == "fastest":
+        return "ms: the fastest run; (low-high): as far apart as the two fastest turns"
+    return "ms: trimmed mean; (low-high): its 90 % interval"
 
 
 def _finish_check(

@@ -25,7 +25,7 @@ from ligera.search.agreement import Agreement, agreement, fit_constants
 from ligera.search.architecture import Architecture
 from ligera.search.device_state import runtime_version
 from ligera.search.merging import merged, unsteady
-from ligera.search.profiling import Bench, Blocks, Log, Track, measure_rounds, silent, untracked
+from ligera.search.profiling import Bench, Blocks, Log, Track, doubts, measure_rounds, silent, untracked
 from ligera.search.progress_file import ProgressFile
 from ligera.search.table import LatencyTable, Settings
 
@@ -129,7 +129,7 @@ def _settings(table: LatencyTable, rounds: int | None) -> Settings:
     """Those of the table; no net is skipped for being slow, as its entries were not."""
     slowest = sum(row.latency_ms + row.frame_ms for row in table.rows.values())
     return table.settings.model_copy(
-        update={"threshold_ms": 10 * slowest + 1e4, "rounds": rounds or table.settings.rounds, "most_repeats": 2}
+        update={"threshold_ms": 10 * slowest + 1e4, "rounds": rounds or table.settings.rounds}
     )
 
 
@@ -158,7 +158,7 @@ def _report(
         turns = progress.turns.get(net.name)
         if turns is None:
             raise DataError(f"{net.name}: was not measured: {progress.skipped.get(net.name, 'unknown')}")
-        one, noisy = merged(turns), unsteady(turns, settings)
+        one, noisy = merged(turns, settings), unsteady(turns, settings)
         times.append(
             NetTime(net.name, predicted[net.name], one.latency_ms, one.low_ms, one.high_ms, noisy, place % 2 == 0)
         )
@@ -169,9 +169,7 @@ def _report(
     constants = fit_constants(*([values[i] for i in fitting] for values in (counts, sums, took)))
     better = [ms + sum(constants.get(k, 0) * n for k, n in row.items()) for ms, row in zip(sums, counts, strict=True)]
     judged = [[values[i] for i in judging] for values in (sums, better, took)]
-    doubtful = sum(time.noisy for time in times)
-    if doubtful > 0.1 * len(times):
-        reasons = (*reasons, f"the times of {doubtful} of {len(times)} nets stayed noisy however often repeated")
+    reasons = doubts(settings, reasons, sum(time.noisy for time in times), len(times), "nets")
     drift = _drift(table, progress)
     undrifted = agreement([drift * ms for ms in sums], took) if drift else None
     return CheckReport(
@@ -188,7 +186,7 @@ def _report(
 
 def _drift(table: LatencyTable, progress: ProgressFile) -> float | None:
     ratios = [
-        merged(progress.turns[key]).latency_ms / (row.latency_ms + row.frame_ms)
+        merged(progress.turns[key], table.settings).latency_ms / (row.latency_ms + row.frame_ms)
         for key, row in table.rows.items()
         if key in progress.turns and row.latency_ms + row.frame_ms > 0
     ]

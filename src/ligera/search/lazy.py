@@ -13,8 +13,8 @@ from ligera.search.entry import Entry
 from ligera.search.merging import unframed
 from ligera.search.profiling import Bench
 from ligera.search.space import Space
-from ligera.search.table import LatencyTable, Settings
-from ligera.search.timing import TooSlow, Turn
+from ligera.search.table import LatencyTable, Settings, settings_for
+from ligera.search.timing import TooSlow
 
 __all__ = ["with_rows"]
 
@@ -31,7 +31,7 @@ def with_rows(
 ) -> LatencyTable:
     """``table`` (none to begin with) and a row for each of ``entries`` that it lacks, measured now on this machine.
 
-    Each gets ``rounds`` turns on end; nothing is measured twice. A table given brings its own settings, threads and
+    Each gets its turns on end; nothing is measured twice. A table given brings its own settings, threads and
     runtime along. The result is written to ``output`` where that is given. Raises ``UsageError`` for a table of another
     space or machine, ``MissingExtra`` without torch.
     """
@@ -43,7 +43,7 @@ def with_rows(
         return table
     if table is not None:
         settings, threads, runtime = table.settings, table.device.threads, table.device.runtime
-    bench = Bench(settings or Settings(), threads=threads, runtime=runtime)
+    bench = Bench(settings or settings_for(runtime), threads=threads, runtime=runtime)
     try:
         measured = _measured(bench, space, missing, table)
     finally:
@@ -67,8 +67,8 @@ def _measured(bench: Bench, space: Space, missing: Sequence[Entry], table: Laten
     for entry in missing:
         frame, around = entry.frame(space), []
         if frame is not None:
-            around = _turns(bench, pieces.frame_graph(frame), frame.input_shape)
-        turns = _turns(bench, pieces.entry_graph(space, entry), entry.input_shape)
+            around = bench.turns(pieces.frame_graph(frame), frame.input_shape)
+        turns = bench.turns(pieces.entry_graph(space, entry), entry.input_shape)
         slow = next((outcome for outcome in (turns, around) if isinstance(outcome, TooSlow)), None)
         if slow is not None:
             skipped[entry.key] = slow.reason
@@ -89,13 +89,3 @@ def _measured(bench: Bench, space: Space, missing: Sequence[Entry], table: Laten
         frames=frames,
         noise=table.noise if table else (),
     )
-
-
-def _turns(bench: Bench, graph: bytes, shape: tuple[int, ...]) -> list[Turn] | TooSlow:
-    turns = []
-    for _ in range(bench.settings.rounds):
-        outcome = bench.turn(graph, shape)
-        if isinstance(outcome, TooSlow):
-            return outcome
-        turns.append(outcome)
-    return turns

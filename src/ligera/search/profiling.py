@@ -31,8 +31,10 @@ from ligera.search.space import Space
 from ligera.search.table import Device, LatencyTable, Settings, read_table
 from ligera.search.timing import Calibration, TooSlow, Turn, clock_of, take_turn
 
-__all__ = ["Bench", "Blocks", "Track", "measure_rounds", "profile", "untracked"]
+__all__ = ["Bench", "Blocks", "Track", "doubts", "measure_rounds", "profile", "untracked"]
 
+# Of the times measured.
+MOST_DOUBTFUL = 0.1
 Track = Callable[[Sequence[Any], str], Iterable[Any]]
 Log = Callable[[str], None]
 
@@ -84,6 +86,18 @@ class Bench:
                 loaded.close()
         time.sleep(self.settings.rest_ms / 1e3)
         return outcome
+
+    def turns(self, graph: bytes, shape: tuple[int, ...]) -> list[Turn] | TooSlow:
+        """As many turns on end as the settings ask for, and further ones until they are steady."""
+        turns: list[Turn] = []
+        for number in range(self.settings.rounds + self.settings.most_repeats):
+            if number >= self.settings.rounds and not unsteady(turns, self.settings):
+                break
+            outcome = self.turn(graph, shape)
+            if isinstance(outcome, TooSlow):
+                return outcome
+            turns.append(outcome)
+        return turns
 
     def device(self, graph: bytes) -> Device:
         """This machine, as the runtime that loads ``graph`` uses it."""
@@ -229,6 +243,14 @@ def _finished(output: Path, space: Space, settings: Settings, device: Device) ->
     return table
 
 
+def doubts(settings: Settings, noise: tuple[str, ...], doubtful: int, measured: int, what: str) -> tuple[str, ...]:
+    """Why times must not be quoted: too many that stayed noisy, and with means whatever ``noise`` was about."""
+    reasons = noise if settings.statistic == "trimmed" else ()
+    if doubtful > MOST_DOUBTFUL * measured:
+        reasons = (*reasons, f"the times of {doubtful} of {measured} {what} stayed noisy however often repeated")
+    return reasons
+
+
 def _table(
     blocks: Blocks,
     entries: Sequence[Entry],
@@ -251,6 +273,7 @@ def _table(
             rows[entry.key] = unframed(progress.turns[entry.key], around, blocks.cost(entry), settings)
     if not rows:
         raise DataError(f"space {space.name}: every entry was skipped; raise --threshold-ms")
+    doubtful = sum(row.noisy for row in rows.values())
     return LatencyTable(
         made_at=datetime.now(UTC).replace(microsecond=0),
         ligera_version=__version__,
@@ -259,6 +282,8 @@ def _table(
         settings=settings,
         rows=rows,
         skipped=skipped,
-        frames={key: merged(turns).latency_ms for key, turns in progress.turns.items() if key.startswith("frame_")},
-        noise=noise,
+        frames={
+            key: merged(turns, settings).latency_ms for key, turns in progress.turns.items() if key.startswith("frame_")
+        },
+        noise=doubts(settings, noise, doubtful, len(rows), "entries"),
     )
