@@ -32,7 +32,7 @@ def ask(faces: Path, blocks: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     monkeypatch.setattr(competing, "EPOCHS", 1)
     # as little measuring as there can be, and as little training
     monkeypatch.setattr(competing, "settings_for", lambda runtime, **_: quick_settings())
-    return Ask(faces, 0.2, 1.0, 1, blocks, tuple(FAST.items()))
+    return Ask(faces, 50.0, 1.0, 1, blocks, tuple(FAST.items()))
 
 
 def quick_settings():
@@ -73,8 +73,9 @@ def test_a_killed_search_goes_on(words: str, ask: Ask, tmp_path: Path) -> None:
 def test_a_search_that_was_begun_keeps_its_target(ask: Ask, tmp_path: Path) -> None:
     folder = tmp_path / "begun"
     folder.mkdir()
-    (folder / "plan.json").write_text(json.dumps({"network_ms": 0.17}))
-    assert search_for(ask, folder, tmp_path / "tables").target_ms == 0.17
+    (folder / "plan.json").write_text(json.dumps({"network_ms": 1e-9}))
+    with pytest.raises(DataError, match=r"quickest net takes .* ms at 64 px, and 0.00 ms were asked for"):
+        search_for(ask, folder, tmp_path / "tables")
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / "plan.json").write_text("{")

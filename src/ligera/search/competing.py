@@ -39,6 +39,8 @@ SEARCH, FINAL, BUNDLE, DONE = "searched", "final", "searched.onnx", "searched.js
 # Of the time that the table leaves, what goes into trying nets; the rest trains the one that was found.
 SEARCH_SHARE = 0.4
 LEAST_TRAINING_SHARE = 0.3
+# A target this many times under what the quickest net of the space takes is not worth a search.
+TOO_FAR = 3
 # A target this far inside what the space's nets can cost.
 INSIDE = 0.03
 EPOCHS = 10
@@ -64,7 +66,8 @@ class Ask:
 def search_for(ask: Ask, folder: Path, tables: Path, note: Note = lambda text: None) -> Searched:
     """Find and train a net for ``ask`` in ``folder``, or go on with, or read back, what stands there.
 
-    ``tables`` is where the device's table is kept. Raises ``DataError`` for pictures without labelled faces.
+    ``tables`` is where the device's table is kept. Raises ``DataError`` for pictures without labelled faces, and
+    where no net of the space comes near the target.
     """
     done = _done(folder)
     if done is not None:
@@ -73,7 +76,8 @@ def search_for(ask: Ask, folder: Path, tables: Path, note: Note = lambda text: N
         raise DataError(f"{ask.train}: holds no labelled face to train on")
     ask = _as_begun(ask, folder)
     table, path, table_s = _table(ask, folder, tables, note)
-    result = _search(ask, table, path, folder, max(0.0, ask.seconds - table_s), note)
+    target_ms = _reachable(ask.network_ms, table)
+    result = _search(ask, target_ms, path, folder, max(0.0, ask.seconds - table_s), note)
     left_s = ask.seconds - table_s - result.cost["figures"]["wall_s"]["value"]
     run = _train(ask, result, folder, max(left_s, LEAST_TRAINING_SHARE * ask.seconds), note)
     name = str(result.found["name"])
@@ -85,7 +89,7 @@ def search_for(ask: Ask, folder: Path, tables: Path, note: Note = lambda text: N
         name=name,
         model=str(folder / BUNDLE),
         train=str(ask.train),
-        target_ms=ask.network_ms,
+        target_ms=target_ms,
         asked_s=ask.seconds,
         parts_s={
             "table": table_s,
@@ -163,7 +167,7 @@ def _noted(work: Any, words: str, note: Note) -> Any:
         yield item
 
 
-def _search(ask: Ask, table: LatencyTable, path: Path, folder: Path, left_s: float, note: Note) -> SearchResult:
+def _search(ask: Ask, target_ms: float, path: Path, folder: Path, left_s: float, note: Note) -> SearchResult:
     def tell(row: dict[str, Any]) -> None:
         if "candidate" in row:
             note(f"search: net {row['candidate']}, rung {row['rung'] + 1}, AP50 {row['score']:.3f}: {row['name']}")
@@ -175,12 +179,17 @@ def _search(ask: Ask, table: LatencyTable, path: Path, folder: Path, left_s: flo
         place.rmdir()  # of a search that was killed between making it and writing into it
     note("search: trying nets")
     minutes = max(SEARCH_SHARE * left_s, 1.0) / 60
-    return start_search(_recipe(ask, _reachable(ask.network_ms, table), path, minutes), folder, tell)
+    return start_search(_recipe(ask, target_ms, path, minutes), folder, tell)
 
 
 def _reachable(network_ms: float, table: LatencyTable) -> float:
-    """``network_ms``, or the nearest that nets of the space can take."""
+    """``network_ms``, or the nearest that nets of the space can take, as these may be given smaller pictures later."""
     least, most = make_costs(table.space, table, [Target(attribute="latency_ms", target=1.0)]).extremes()
+    if network_ms * TOO_FAR < least:
+        raise DataError(
+            f"space {table.space.name}: its quickest net takes {least:.2f} ms at {table.space.side()} px, and "
+            f"{network_ms:.2f} ms were asked for; allow more time (--max-ms)"
+        )
     return min(max(network_ms, least * (1 + INSIDE)), most * (1 - INSIDE))
 
 

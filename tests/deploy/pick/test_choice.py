@@ -46,6 +46,13 @@ def test_where_nothing_fits_the_smallest_budget_that_would_is_told() -> None:
     assert choose([rows[0]], Budget(max_ms=float(found.enough[0].split()[1]))).winner is rows[0]
 
 
+def test_a_budget_for_a_useless_model_is_no_answer() -> None:
+    useless, useful = row(candidate("useless"), 0.003, 3.0), row(candidate("useful"), 0.7, 9.0)
+    assert choose([useless, useful], Budget(max_ms=2)).enough == (
+        f"--max-ms 9.1 lets in {useful.candidate.key()} (AP50 0.700)",
+    )
+
+
 def test_each_way_to_be_enough_is_told() -> None:
     small = row(candidate("small", size_mb=1), 0.4, 9.0)
     fast = row(candidate("fast", size_mb=3), 0.5, 4.0)

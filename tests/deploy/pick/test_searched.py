@@ -1,5 +1,7 @@
 """When an architecture search would help, for which time, and what is said of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from ligera.deploy.pick.budget import Budget
@@ -30,6 +32,15 @@ def test_the_network_gets_the_share_of_the_time_that_networks_have_here() -> Non
     assert network_ms(report(list(three()), Budget(max_ms=8))) == pytest.approx(4.0)
     with pytest.raises(UsageError, match="add --max-ms"):
         network_ms(report(list(three()), Budget(max_mb=1)))
+
+
+def test_what_noise_made_of_a_candidate_does_not_tell_the_share() -> None:
+    # promised 50 ms with 5 ms in the network's fastest run
+    loud = row(candidate("loud"), 0.4, 10.0, noise=("drums next door",))
+    assert loud.costs is not None
+    loud = replace(loud, costs=replace(loud.costs, latency=replace(loud.costs.latency, promised=50.0)))
+    assert network_ms(report([loud, *three()], Budget(max_ms=8))) == pytest.approx(4.0)
+    assert network_ms(report([loud], Budget(max_ms=8))) == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("30m", 1800), ("1h30m", 5400), ("90s", 90), ("0.5H", 1800)])

@@ -11,6 +11,8 @@ from ligera.deploy.pick.row import Row
 __all__ = ["Choice", "choose", "enough_budget", "winner_of"]
 
 MOST_MISSED = 3
+# A budget that lets in a model less than half as accurate as the best is no answer.
+USEFUL = 0.5
 # How many times over a limit still counts as just missed.
 JUST = 1.5
 PLACES = {"max_ms": 1, "max_mb": 2, "max_joule": 4, "max_drop": 1}
@@ -72,9 +74,10 @@ def _thrifty(rows: Sequence[Row], winner: Row, budget: Budget) -> Row | None:
 
 
 def enough_budget(rows: Sequence[Row], budget: Budget) -> tuple[str, ...]:
-    """Smallest changes of the budget that would let one of ``rows`` in, as options of the command line."""
+    """Smallest changes of the budget that would let a useful one of ``rows`` in, as options of the command line."""
     found: dict[tuple[str, ...], tuple[float, str]] = {}
-    for row in rows:
+    least = USEFUL * max((row.accuracy.value for row in rows), default=0.0)
+    for row in (row for row in rows if row.accuracy.value >= least):
         broken = row.costs.broken(budget)
         if None in broken.values():
             continue

@@ -35,7 +35,8 @@ SAME_ACCURACY = 0.001
 @dataclass(frozen=True, slots=True)
 class Latency:
     """Milliseconds of a call: ``value`` is the percentile asked for over all visits, ``low`` to ``high`` the range of
-    the visits' own, ``promised`` what a fresh process keeps in 19 of 20 cases (``None`` from a single visit)."""
+    the visits' own, ``promised`` what a fresh process keeps in 19 of 20 cases (``None`` from a single visit).
+    ``network_fastest`` is the least that the network took, which other work cannot make longer."""
 
     value: float
     low: float
@@ -45,6 +46,7 @@ class Latency:
     p95: float
     p99: float
     network_p50: float | None
+    network_fastest: float | None
     calls: int
     visits: int
 
@@ -76,6 +78,7 @@ def latency_of(visits: Sequence[Visit], percentile: float) -> Latency:
         p95=p95,
         p99=p99,
         network_p50=float(np.median(network)) if network else None,
+        network_fastest=float(np.min(network)) if network else None,
         calls=len(pooled),
         visits=len(visits),
     )

@@ -80,13 +80,17 @@ def _may_be_better(row: Row, winner: Row, report: PickReport) -> bool:
 
 
 def network_ms(report: PickReport) -> float:
-    """Milliseconds that a network may take so that the whole keeps the budget: by what it takes of it elsewhere."""
+    """Milliseconds that a network's fastest run may take so that the whole keeps the budget: by its share elsewhere.
+
+    Candidates timed in noise tell only where no other does: what they promise is mostly noise.
+    """
     limit = report.budget.max_ms
     if limit is None:
         raise UsageError("--include-search: searches for a time; add --max-ms")
-    timed = [row for row in report.rows if row.costs is not None and row.costs.latency.network_p50]
+    timed = [row for row in report.rows if row.costs is not None and row.costs.latency.network_fastest]
+    timed = [row for row in timed if not row.noise] or timed
     plain = [row for row in timed if row.candidate.facts.precision == "fp32"] or timed
-    shares = [row.costs.latency.network_p50 / row.costs.promised_ms for row in plain]
+    shares = [row.costs.latency.network_fastest / row.costs.promised_ms for row in plain]
     return limit * (median(shares) if shares else USUAL_SHARE)
 
 
