@@ -89,7 +89,7 @@ def settings_for(runtime: str, **given: Any) -> Settings:
     On processors, which are shared, the quickest run stands for all and has more turns to be found in.
     """
     on_card: dict[str, Any] = {"warm_up_runs": 40, "samples": 200}
-    usual = on_card if runtime in CARD_RUNTIMES else {"statistic": "fastest", "most_repeats": 8}
+    usual = on_card if runtime in CARD_RUNTIMES else {"statistic": "fastest", "most_repeats": 16}
     try:
         return Settings(**(usual | given))
     except ValidationError as error:

@@ -20,7 +20,7 @@ from ligera.studies.engines import judging, peer, timing
 from ligera.studies.engines.charts import draw_all
 from ligera.studies.engines.contenders import ENGINES, Contender
 from ligera.studies.engines.judging import Verdict, judge_contender
-from ligera.studies.engines.peer import Agreement, agree, command_of
+from ligera.studies.engines.peer import Agreement, Pairs, agree, command_of
 from ligera.studies.engines.preparing import Model, contenders_of
 from ligera.studies.engines.tables import Entry, agreement_table, result_table, said
 from ligera.studies.engines.timing import BLOCK, Run, read_run, time_contender
@@ -150,12 +150,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
         def ask(self, line: str) -> dict[str, object]:
             now[0] += 1.0
-            return {"execute": [5.2 * 1.2 ** (slices[0] // 2)] * int(line)}
+            return {"execute": [5.2 * 1.2 ** (slices[0] // 2)] * (int(line) - 1) + [4.1]}
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
         folder = Path(command[command.index("-report_folder") + 1])
         ms = 5.0 * 1.2 ** (slices[0] // 2)
-        (folder / "report.json").write_text(json.dumps({"execution_results": {"latency (ms)": f"{ms:.4f}"}}))
+        results = {"latency (ms)": f"{ms:.4f}", "min latency": "4.00"}
+        (folder / "report.json").write_text(json.dumps({"execution_results": results}))
         slices[0] += 2
         return subprocess.CompletedProcess(command, 0, "", "")
 
@@ -185,25 +186,30 @@ def test_benchmark_app_is_asked_for_the_same(tmp_path: Path) -> None:
 def test_neighbouring_slices_are_compared_so_that_a_wandering_clock_is_not_seen(tmp_path: Path) -> None:
     (contender,) = [one for one in contenders(tmp_path) if one.key == "face-openvino-fp32"]
     found = agree(contender, 8, 2, tmp_path)
-    assert len(found.ours) == len(found.theirs) == 8 and max(found.theirs) > 2 * min(found.theirs)
+    medians = found.medians
+    assert len(medians.ours) == len(medians.theirs) == 8 and max(medians.theirs) > 2 * min(medians.theirs)
     # where theirs goes first ours is already slower: half of the pairs are off, and the interval says so
-    assert sorted(round(ratio, 3) for ratio in found.ratios) == [1.04] * 4 + [1.248] * 4
-    assert found.interval == pytest.approx((1.04, 1.248), abs=1e-3) and found.verdict == "open"
+    assert sorted(round(ratio, 3) for ratio in medians.ratios) == [1.04] * 4 + [1.248] * 4
+    assert medians.interval == pytest.approx((1.04, 1.248), abs=1e-3) and medians.verdict == "open"
+    assert found.fastest.interval == pytest.approx((1.025, 1.025)) and found.fastest.verdict == "yes"
     assert agree(contender, 8, 2, tmp_path) == found
-    assert len(agree(contender, 5, 2, tmp_path).ours) == 5
+    assert len(agree(contender, 5, 2, tmp_path).medians.ours) == 5
 
 
 def test_agreement_is_yes_or_no_only_where_the_whole_interval_says_so() -> None:
     def verdict(*ratios: float) -> str:
-        return Agreement("a", ratios, (1.0,) * len(ratios)).verdict
+        return Pairs(ratios, (1.0,) * len(ratios)).verdict
 
     assert verdict(1.02, 0.97, 1.05, 0.99, 1.09) == "yes"
     assert verdict(1.2, 1.3, 1.15, 1.11, 1.25) == "no" == verdict(0.8, 0.7, 0.85, 0.6, 0.89)
     assert verdict(1.02, 0.97, 1.05, 0.99, 1.2) == "open" == verdict(1.0, 1.0)
     # the lowest and the highest of eight may be left out
     assert verdict(1.5, 0.5, 1.01, 1.02, 0.98, 1.03, 0.99, 1.0) == "yes"
-    row = agreement_table([Agreement("a", (5.0,) * 5, (4.9,) * 5)], "").rows[0]
-    assert row == ("a", "5.000 (5.000-5.000)", "4.900 (4.900-4.900)", "1.020 (1.020-1.020)", "yes")
+    found = Agreement("a", Pairs((5.0,) * 5, (4.9,) * 5), Pairs((4.0,) * 5, (2.0,) * 5))
+    assert agreement_table([found], "").rows[0] == (
+        *("a", "5.000 (5.000-5.000)", "4.900 (4.900-4.900)", "1.020 (1.020-1.020)", "yes"),
+        *("4.000 (4.000-4.000)", "2.000 (2.000-2.000)", "2.000 (2.000-2.000)", "no"),
+    )
 
 
 @pytest.mark.usefixtures("clock")
@@ -211,7 +217,9 @@ def test_a_program_that_fails_and_a_damaged_record_of_it_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (contender,) = [one for one in contenders(tmp_path) if one.key == "face-openvino-fp32"]
-    for content in ("{}", '{"key": "a", "ours": [1, 2], "theirs": 3}', '{"key": "a", "ours": [], "theirs": []}'):
+    pairs = '{"ours": [1, 2], "theirs": [1, 2]}'
+    for wrong in ("3", '{"ours": [1, 2], "theirs": 3}', '{"ours": [], "theirs": []}', '{"ours": [1], "theirs": [0]}'):
+        content = f'{{"key": "a", "medians": {pairs}, "fastest": {wrong}}}'
         (tmp_path / f"{contender.key}.json").write_text(content)
         with pytest.raises(DataError, match=r"face-openvino-fp32\.json: damaged .*; remove it"):
             agree(contender, 1, 1, tmp_path)

@@ -121,9 +121,9 @@ def _agreement(settings: Settings, contenders: list[Contender], folder: Path, te
             found.append(agree(contender, settings.app_pairs, settings.app_s, folder / "app"))
     note = (
         "benchmark_app -hint none -api sync -nireq 1 -nstreams 1, same file, shape, threads and precision, "
-        f"{settings.app_pairs} slices of {settings.app_s} s, each beside one of ours, the stage network; medians. "
-        "Ratio: ours over theirs, the median of pairs, and its interval by their order; open where only part of that "
-        "is within the bound."
+        f"{settings.app_pairs} slices of {settings.app_s} s, each beside one of ours, the stage network; of each slice "
+        "the median and the fastest run. Ratio: ours over theirs, the median of pairs, and its interval by their "
+        "order; open where only part of that is within the bound."
     )
     return tables.agreement_table(found, note)
 
