@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from ligera import cli
@@ -161,6 +162,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(peer, "Process", Fake)
+    monkeypatch.setattr(peer, "_input_of", lambda bundle: "f32")
     monkeypatch.setattr(peer.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(peer.subprocess, "run", run)
     return now
@@ -168,6 +170,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_benchmark_app_is_asked_for_the_same(tmp_path: Path) -> None:
     bf16 = contenders(tmp_path)[4]
+    write_network(bf16.bundle, onnx.TensorProto.FLOAT)
     line = " ".join(command_of(bf16, 7, tmp_path))
     for part in (
         "-hint none",
@@ -180,6 +183,15 @@ def test_benchmark_app_is_asked_for_the_same(tmp_path: Path) -> None:
         "-ip f32",
     ):
         assert part in line
+    write_network(bf16.bundle, onnx.TensorProto.UINT8)
+    assert "-ip u8" in " ".join(command_of(bf16, 7, tmp_path))
+
+
+def write_network(path: Path, kind: int) -> None:
+    """A network that hands its input on."""
+    taken, given = (onnx.helper.make_tensor_value_info(name, kind, [1]) for name in ("taken", "given"))
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["taken"], ["given"])], "g", [taken], [given])
+    onnx.save(onnx.helper.make_model(graph), path)
 
 
 @pytest.mark.usefixtures("clock")

@@ -73,6 +73,7 @@ class OpenVinoRuntime:
             raise ModelError(f"{path}: cannot be loaded as an ONNX model by OpenVINO ({_reason(error)})") from None
         self._one_shape: Any = None
         self._request: Any = None
+        self._batch: Any = None
         self._seen: tuple[tuple[int, ...], int] = ((), 0)
 
     def run(self, batch: np.ndarray) -> dict[str, np.ndarray]:
@@ -85,13 +86,19 @@ class OpenVinoRuntime:
         """Take ``batch`` as the next input, without a copy where it lies in one piece."""
         if batch.dtype != self._type:
             raise _refused(batch, f"expected {self._type}")
+        # kept, as the tensor only points at it
         self._batch = np.ascontiguousarray(batch)
+        try:
+            self._request = self._request_for(batch.shape)
+            self._request.set_input_tensor(self._openvino.Tensor(self._batch, shared_memory=True))
+        except RuntimeError as error:
+            raise _refused(batch, _reason(error)) from None
 
     def execute(self) -> None:
         """Run the network on what was put there."""
         try:
-            self._request = self._request_for(self._batch.shape)
-            self._request.infer([self._batch], share_inputs=True)
+            # outputs stay where they are: of the copies that infer() makes otherwise nobody reads one
+            self._request.infer(share_outputs=True)
         except RuntimeError as error:
             raise _refused(self._batch, _reason(error)) from None
 
@@ -101,7 +108,7 @@ class OpenVinoRuntime:
 
     def close(self) -> None:
         """Free the network; the runtime cannot run afterwards."""
-        self._request = self._one_shape = None
+        self._request = self._one_shape = self._batch = None
         del self._any_shape, self._model
 
     def _request_for(self, shape: tuple[int, ...]) -> Any:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ligera.deploy.onnx_package import load_onnx
 from ligera.errors import DataError
 from ligera.files import write_bytes
 from ligera.studies.engines.contenders import Contender
@@ -88,10 +89,17 @@ def command_of(contender: Contender, seconds: int, report: Path) -> list[str]:
         *(sys.executable, "-c", "from openvino.tools.benchmark.main import main; main()"),
         *("-m", str(contender.bundle), "-d", "CPU", "-hint", "none", "-api", "sync", "-nireq", "1"),
         *("-nstreams", "1", "-nthreads", str(contender.threads), "-shape", shape, "-t", str(seconds)),
-        # Left to itself it feeds pictures as bytes, a quarter of what ours reads.
-        *("-infer_precision", PRECISIONS[contender.engine.precision], "-ip", "f32"),
+        # Left to itself it feeds pictures as bytes, whatever the network takes.
+        *("-infer_precision", PRECISIONS[contender.engine.precision], "-ip", _input_of(contender.bundle)),
         *("-report_type", "no_counters", "-report_folder", str(report), "-json_stats"),
     ]  # fmt: skip
+
+
+def _input_of(bundle: Path) -> str:
+    """What kind of numbers a network takes, as the program calls it."""
+    onnx = load_onnx("comparing with benchmark_app")
+    taken = onnx.load(bundle, load_external_data=False).graph.input[0].type.tensor_type.elem_type
+    return {onnx.TensorProto.UINT8: "u8", onnx.TensorProto.FLOAT: "f32"}[taken]
 
 
 def agree(contender: Contender, pairs: int, seconds: int, folder: Path) -> Agreement:
