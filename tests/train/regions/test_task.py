@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from ligera.errors import LigeraError, RecipeError
 from ligera.models.maskrcnn import build_maskrcnn
@@ -55,6 +55,16 @@ def test_a_run_leaves_a_whole_folder_with_scores_of_boxes_and_masks_for_each_cla
     assert closing["memory_foretold_mb"] == card["memory_foretold_mb"] > 0
     measured = closing["memory_measured_mb"]
     assert closing["memory_error"] == pytest.approx(closing["memory_foretold_mb"] / measured - 1)
+
+
+def test_training_goes_on_from_the_weights_of_another_run(region_values: dict, tmp_path: Path) -> None:
+    first = start(parse_recipe(region_values | {"name": "first"}, "test"), tmp_path).folder / "weights.safetensors"
+    net = RegionTask(parse_recipe(region_values | {"pretrained": str(first)}, "test")).network()
+    assert all(torch.equal(values, net.state_dict()[name]) for name, values in load_file(first).items())
+    other = tmp_path / "other.safetensors"
+    save_file({"backbone.stem": torch.zeros(1)}, other)
+    with pytest.raises(LigeraError, match=r"other\.safetensors: weights of another network"):
+        start(parse_recipe(region_values | {"name": "second", "pretrained": str(other)}, "test"), tmp_path)
 
 
 def test_the_weights_of_a_run_are_those_of_the_network_in_the_catalogue(region_values: dict, tmp_path: Path) -> None:

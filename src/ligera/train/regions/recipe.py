@@ -39,7 +39,8 @@ class RegionsRecipe(Recipe):
     ``tags`` says which regions of PAGE XML are of which class, ``pictures`` where pictures are that don't stand beside
     the files. Pages are seen with a long side of ``side_px`` at most. ``learning_rate`` is that of a batch of
     ``reference_batch``: with another ``batch`` it is scaled in proportion, and what is saved is the scaled one.
-    ``workers`` processes vary the pages (0: the one that trains).
+    ``workers`` processes vary the pages (0: the one that trains). ``pretrained``: a run's ``weights.safetensors`` of
+    the same network and as many classes, to go on from instead of random weights.
     """
 
     task: Literal["regions"]
@@ -50,6 +51,7 @@ class RegionsRecipe(Recipe):
     validation_pictures: Path | None = None
     format: Literal["auto", "coco", "pagexml"] = "auto"
     tags: dict[str, str | None] | None = None
+    pretrained: Path | None = None
     side_px: int = Field(768, ge=128, le=8192)
     augment: PageAugment = PageAugment()
     reference_batch: int | None = Field(None, ge=1, le=65_536)
@@ -81,5 +83,5 @@ class RegionsRecipe(Recipe):
         return self
 
     def anchored(self, folder: Path) -> RegionsRecipe:
-        names = ("data", "validation", "pictures", "validation_pictures")
+        names = ("data", "validation", "pictures", "validation_pictures", "pretrained")
         return self.model_copy(update={name: folder / path for name in names if (path := getattr(self, name))})

@@ -21,6 +21,7 @@ from ligera.models.layout_catalogue import find_layout
 from ligera.models.layout_specs import MaskRCNNSpec
 from ligera.models.maskrcnn import build_maskrcnn
 from ligera.records import Detections
+from ligera.train.checkpoint import load_into
 from ligera.train.exhaustion import is_out_of_memory
 from ligera.train.loading import loader
 from ligera.train.regions.finding import find_regions, with_outlines
@@ -72,7 +73,10 @@ class RegionTask:
 
     def network(self) -> MaskRCNN:
         self._watch = MemoryWatch()
-        return lose_by_page(build_maskrcnn(self.spec))
+        network = build_maskrcnn(self.spec)
+        if self._recipe.pretrained:
+            load_into(network, self._recipe.pretrained)
+        return lose_by_page(network)
 
     def batches(self, _plan: EpochPlan, keys: list[list[SampleKey]], _device: torch.device) -> Iterable[RegionBatch]:
         return loader(self.dataset, keys, collate, self._recipe.workers)
