@@ -83,6 +83,16 @@ def test_a_search_that_was_begun_keeps_its_target(ask: Ask, tmp_path: Path) -> N
         search_for(ask, damaged, tmp_path / "tables")
 
 
+def test_a_new_version_of_the_runtime_gets_a_new_table(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = tmp_path / "tables"
+    search_for(ask, tmp_path / "one", tables)
+    monkeypatch.setattr(competing, "runtime_version", lambda name: "99.0")
+    search_for(ask, tmp_path / "two", tables)
+    assert len(list(tables.glob("mini-*.json"))) == 2
+
+
 def test_pictures_without_faces_are_refused_before_anything_is_measured(ask: Ask, tmp_path: Path) -> None:
     from dataclasses import replace
 

@@ -9,6 +9,7 @@ elsewhere, as it is of the device alone.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -22,13 +23,16 @@ from ligera.deploy.pick.searched import Searched
 from ligera.errors import DataError
 from ligera.files import write_bytes
 from ligera.meter import read_cost
+from ligera.meter.hardware import processor_name
 from ligera.search.archive import open_archive
 from ligera.search.costs import Target, make_costs
+from ligera.search.device_state import runtime_version
 from ligera.search.profiling import profile
 from ligera.search.recipe import SearchRecipe, read_search_recipe
 from ligera.search.run import RECIPE, SearchResult, resume_search, start_search
 from ligera.search.sourcing import SHIPPED
-from ligera.search.table import LatencyTable, settings_for
+from ligera.search.space import Space
+from ligera.search.table import LatencyTable, Settings, settings_for
 from ligera.search.trials import FACTOR
 from ligera.train.faces.architecture import read_architecture
 from ligera.train.run import resume, start
@@ -135,7 +139,8 @@ def _table(ask: Ask, folder: Path, tables: Path, note: Note) -> tuple[LatencyTab
     """The table of this device, its file, and the seconds that it took for this search."""
     spent = folder / "table_s.json"
     with open_archive(ask.blocks) as blocks:
-        path = tables / f"{blocks.space.name}-{blocks.space.digest[:16]}-{ask.threads}.json"
+        settings = settings_for("onnxruntime", rounds=2, samples=20, warm_up_runs=10, rest_ms=5.0)
+        path = tables / f"{blocks.space.name}-{_digest(blocks.space, settings, ask.threads)}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         before_s = _read_seconds(spent)
         started = time.perf_counter()
@@ -143,7 +148,7 @@ def _table(ask: Ask, folder: Path, tables: Path, note: Note) -> tuple[LatencyTab
             table = profile(
                 blocks,
                 path,
-                settings=settings_for("onnxruntime", rounds=2, samples=20, warm_up_runs=10, rest_ms=5.0),
+                settings=settings,
                 threads=ask.threads,
                 resume=True,
                 track=lambda work, what: _noted(work, f"search: latency table of this device, {what}", note),
@@ -152,6 +157,12 @@ def _table(ask: Ask, folder: Path, tables: Path, note: Note) -> tuple[LatencyTab
             table_s = before_s + time.perf_counter() - started
             write_bytes(spent, json.dumps(table_s).encode())
     return table, path, table_s
+
+
+def _digest(space: Space, settings: Settings, threads: int) -> str:
+    """What tells one table from others: after a new version of the runtime, or on another machine, it is made anew."""
+    made_by = [runtime_version("onnxruntime"), processor_name(), threads, settings.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps([space.digest, made_by]).encode()).hexdigest()[:16]
 
 
 def _read_seconds(path: Path) -> float:
