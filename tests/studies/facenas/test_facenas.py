@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from ligera.errors import DataError
+from ligera.search.table import settings_for
 from ligera.studies.facenas import plan, tables
 from ligera.studies.facenas import study as facenas_study
-from ligera.studies.facenas.measuring import Clock
+from ligera.studies.facenas.measuring import NET_MS, Clock, fitted
 from ligera.studies.facenas.plan import DRAWN, FEWEST, FOUND, RANDOM_SEARCH, Landing, Results
 from ligera.studies.running import read_settings
 from ligera.studies.trials import Outcome
@@ -18,6 +19,16 @@ from ...search.searches import MINI
 from ...train.conftest import write_face_folder
 
 MOBILE = "RetinaFace-mobile0.25"
+
+
+@pytest.mark.parametrize("rough_ms", [0.5, 40.0, 250.0, 6_000.0, 50_000.0])
+def test_slow_nets_have_fewer_runs_and_turns_and_fast_ones_all(rough_ms: float) -> None:
+    usual = settings_for("onnxruntime")
+    found = fitted(usual, rough_ms)
+    turns, runs = found.rounds + found.most_repeats, found.samples + found.warm_up_runs
+    assert found.samples >= 5 and found.rounds >= 1
+    assert turns == 1 or turns * runs * rough_ms <= NET_MS
+    assert (found == usual) == (rough_ms == 0.5)
 
 
 @pytest.fixture(scope="module")

@@ -18,17 +18,32 @@ from ligera.models.specs import DetectorSpec
 from ligera.search.estimate import ESTIMATED
 from ligera.search.merging import merged
 from ligera.search.profiling import Bench
-from ligera.search.table import LatencyTable, settings_for
+from ligera.search.table import LatencyTable, Settings, settings_for
 from ligera.search.timing import TooSlow
 
-__all__ = ["Clock", "is_here"]
+__all__ = ["Clock", "fitted", "is_here"]
 
 SLOWEST_MS = 60_000.0
+# No turn of a slow net and no net lasts much longer: seconds a picture would make hours of seventy runs and many turns.
+TURN_MS, NET_MS = 3_000.0, 30_000.0
+FEWEST_RUNS = 5
 
 
 def is_here(table: LatencyTable) -> bool:
     """Whether ``table`` was measured on this machine's processor."""
     return table.device.processor == processor_name()
+
+
+def fitted(settings: Settings, rough_ms: float) -> Settings:
+    """``settings`` with no more runs and turns than there is time for where a run takes ``rough_ms``."""
+    runs = min(settings.samples, max(FEWEST_RUNS, int(TURN_MS / rough_ms)))
+    warm_up = settings.warm_up_runs * runs // settings.samples
+    turns = max(1, int(NET_MS / (rough_ms * (runs + warm_up))))
+    rounds = min(settings.rounds, turns)
+    repeats = min(settings.most_repeats, turns - rounds)
+    return settings.model_copy(
+        update={"samples": runs, "warm_up_runs": warm_up, "rounds": rounds, "most_repeats": repeats}
+    )
 
 
 class Clock:
@@ -58,12 +73,20 @@ class Clock:
         return self._known.get(key)
 
     def _measured(self, graph: Callable[[], bytes], shape: tuple[int, ...]) -> float:
-        bench = Bench(self._settings, threads=self.threads, runtime=self.runtime)
+        once = {"warm_up_runs": 1, "samples": FEWEST_RUNS, "rounds": 1, "most_repeats": 0}
+        content = graph()
+        rough_ms = self._taken(self._settings.model_copy(update=once), content, shape)
+        if rough_ms == float("inf"):
+            return rough_ms
+        return self._taken(fitted(self._settings, rough_ms), content, shape)
+
+    def _taken(self, settings: Settings, graph: bytes, shape: tuple[int, ...]) -> float:
+        bench = Bench(settings, threads=self.threads, runtime=self.runtime)
         try:
-            turns = bench.turns(graph(), shape)
+            turns = bench.turns(graph, shape)
         finally:
             bench.close()
-        return float("inf") if isinstance(turns, TooSlow) else merged(turns, self._settings).latency_ms
+        return float("inf") if isinstance(turns, TooSlow) else merged(turns, settings).latency_ms
 
     def _read(self) -> dict[str, float]:
         try:
