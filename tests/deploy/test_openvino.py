@@ -67,6 +67,15 @@ def test_what_was_answered_is_not_overwritten_by_the_next_run(model: Path) -> No
     np.testing.assert_array_equal(first, kept)
 
 
+def test_pictures_that_may_not_be_written_to_or_lie_in_pieces_are_taken_and_stay_as_they_are(model: Path) -> None:
+    runtime = OpenVinoRuntime(model, threads=1)
+    pictures = batch()
+    read_only = np.frombuffer(pictures.tobytes(), np.float32).reshape(pictures.shape)
+    for given in (read_only, np.asfortranarray(pictures), np.broadcast_to(pictures, pictures.shape)):
+        assert difference(runtime, model, given) < 1e-3
+        np.testing.assert_array_equal(given, pictures)
+
+
 def test_the_engine_is_kept_beside_the_bundle_and_read_back_in_the_same_precision(model: Path) -> None:
     OpenVinoRuntime(model, threads=1)
     engine = engine_of(model)

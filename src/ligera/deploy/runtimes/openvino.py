@@ -83,11 +83,11 @@ class OpenVinoRuntime:
         return self.take()
 
     def put(self, batch: np.ndarray) -> None:
-        """Take ``batch`` as the next input, without a copy where it lies in one piece."""
+        """Take ``batch`` as the next input, without a copy where it lies in one piece and may be written to."""
         if batch.dtype != self._type:
             raise _refused(batch, f"expected {self._type}")
-        # kept, as the tensor only points at it
-        self._batch = np.ascontiguousarray(batch)
+        # kept, as the tensor only points at it; it may not point at what is read-only
+        self._batch = np.require(batch, requirements=["C", "W"])
         try:
             self._request = self._request_for(batch.shape)
             self._request.set_input_tensor(self._openvino.Tensor(self._batch, shared_memory=True))
