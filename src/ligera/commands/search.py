@@ -81,8 +81,13 @@ def _lines(found: dict[str, Any], cost: dict[str, Any]) -> list[str]:
     """What was found and what it took, a line each."""
     parts = [f"{name} {amount:.4g} of {found['targets'][name]:.4g}" for name, amount in found["amounts"].items()]
     lines = [f"found       {found['name']}", f"by table    {', '.join(parts)}"]
+    off = found["relative"] - 1
+    if "measured_ms" in found:
+        target_ms, tried = found["targets"]["latency_ms"], len(found["measured"])
+        off = found["measured_ms"] / target_ms - 1
+        lines.append(f"measured    {found['measured_ms']:.4g} ms here, {off:+.1%} of the target (nets tried: {tried})")
     if not found["on_target"]:
-        lines.append(f"off target  {abs(found['relative'] - 1):.1%}: no net of the space lies nearer by the gates")
+        lines.append(f"off target  {abs(off):.1%}: no net of the space lies nearer by the gates")
     if "held_out_ap50" in found:
         lines.append(f"held out    AP50 {found['held_out_ap50']:.3f}")
     figures = cost["figures"]

@@ -102,13 +102,19 @@ class Search:
 
         Where there is none, or ``land_within`` is 0, the likeliest path of each gate.
         """
-        within = self.recipe.land_within
-        if within:
-            best = best_within(self.costs, *self.gates.log_probabilities(), 1 - within, 1 + within)
-            if best is not None:
-                return best, True
+        best = self.found_near(1.0)
+        if best is not None:
+            return best, True
         likely = self.gates.most_probable()
-        return likely, abs(self.costs.relative(likely) - 1) <= max(within, 1e-9)
+        return likely, abs(self.costs.relative(likely) - 1) <= max(self.recipe.land_within, 1e-9)
+
+    def found_near(self, aim: float) -> Choice | None:
+        """The most probable net that costs ``aim`` times the target, to ``land_within`` of that, if there is one."""
+        within = self.recipe.land_within
+        if not within:
+            return None
+        gains = self.gates.log_probabilities()
+        return best_within(self.costs, *gains, aim * (1 - within), aim * (1 + within))
 
     def _epoch(self) -> None:
         epoch = self.progress.epoch

@@ -47,8 +47,9 @@ class SearchRecipe(FacesRecipe):
     ``space``: a space file; the table's own where none is given. ``table_side_px``: for pictures of which side nets
     shall reach the target; the space's first where none is given. ``gate_every``: an architecture step after so many
     weight steps. ``land_within``: the net that is taken is the most probable one this near the target, as a share of
-    it; 0 takes the most probable one wherever it lies, as the paper does. ``minutes``: random search and evolution
-    train candidates until so much time is spent; without it, ``candidates`` of them.
+    it; 0 takes the most probable one wherever it lies, as the paper does. ``measure``: where the table was made on this
+    machine and latency is the only target, the net taken is timed, and another one is where it misses. ``minutes``:
+    random search and evolution train candidates until so much time is spent; without it, ``candidates`` of them.
     """
 
     task: Literal["search"] = "search"  # type: ignore[assignment]
@@ -69,6 +70,7 @@ class SearchRecipe(FacesRecipe):
     strength: float = Field(7.0, ge=0, le=10_000)
     weighted_share: float = Field(0.5, ge=0, le=1)
     land_within: float = Field(0.01, ge=0, lt=1)
+    measure: bool = True
 
     candidates: int = Field(9, ge=1, le=10_000)
     rungs: int = Field(3, ge=1, le=8)

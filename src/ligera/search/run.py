@@ -9,6 +9,7 @@ candidates has ``candidates.jsonl`` and a run folder of each.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,18 +21,23 @@ from ligera.files import new_run_folder, write_bytes
 from ligera.meter import Meter, read_cost
 from ligera.search.costs import Choice, Costs, Target, make_costs
 from ligera.search.figures import draw_search
+from ligera.search.landing import Landed, land
 from ligera.search.loop import Listener, Search, epoch_file
 from ligera.search.picking import best_within, check_reachable
+from ligera.search.pieces import net_graph
 from ligera.search.recipe import SearchRecipe, cut, dump_search_recipe, read_search_recipe
 from ligera.search.space import read_space
 from ligera.search.table import LatencyTable, read_table
 from ligera.search.trials import evolution, random_search
+from ligera.search.whole_nets import is_here, time_net
 from ligera.train.checkpoint import FILE_NAME
 from ligera.train.faces.architecture import NamedArchitecture, write_architecture
 from ligera.train.run import environment, gpus
 
 __all__ = ["Origin", "SearchResult", "resume_search", "search_costs", "start_search"]
 
+Again = Callable[[float], Choice | None]
+"""The net to take when the table shall say so many times the target."""
 RECIPE, TABLE, RESULT, FOUND = "recipe.yaml", "table.json", "result.json", "found.yaml"
 
 
@@ -121,12 +127,17 @@ def _state(origin: Origin) -> tuple[Path, str]:
 
 
 def _search(recipe: SearchRecipe, costs: Costs, folder: Path, listener: Listener | None) -> SearchResult:
+    table = read_table(folder / TABLE)
     with Meter(folder / "cost.json", gpus=gpus()) as meter:
         if recipe.method == "gates":
-            choice, facts = _by_gates(recipe, costs, folder, meter, listener)
+            choice, facts, again = _by_gates(recipe, costs, folder, meter, listener)
         else:
             with meter.phase("search"):
-                choice, facts = _by_candidates(recipe, costs, folder, listener)
+                choice, facts, again = _by_candidates(recipe, costs, table, folder, listener)
+        if recipe.measure and costs.attributes == ("latency_ms",) and is_here(table.device):
+            with meter.phase("landing"):
+                landed = _landed(recipe, costs, table, choice, again)
+            choice, facts = landed[0].choice, facts | _timed(recipe, costs, landed)
     found = _found(recipe, costs, choice) | facts
     cost = read_cost(folder).as_dict()
     facts_of_file = {"found_by": {key: value for key, value in found.items() if key != "name"}}
@@ -138,7 +149,7 @@ def _search(recipe: SearchRecipe, costs: Costs, folder: Path, listener: Listener
 
 def _by_gates(
     recipe: SearchRecipe, costs: Costs, folder: Path, meter: Meter, listener: Listener | None
-) -> tuple[Choice, dict[str, Any]]:
+) -> tuple[Choice, dict[str, Any], Again]:
     search = Search(recipe, costs, folder, meter, listener)
     if (folder / FILE_NAME).is_file():
         search.resume()
@@ -149,35 +160,63 @@ def _by_gates(
     gates = {"channels": widths.tolist(), "slots": [slot.tolist() for slot in slots]}
     write_bytes(folder / "gates.json", _json(gates))
     likely = search.gates.most_probable()
-    return choice, {
+    facts = {
         "on_target": on_target,
         "likely": costs.architecture(likely).name,
         "likely_relative": costs.relative(likely),
         "entropy": search.gates.entropy(),
     }
+    return choice, facts, search.found_near
 
 
 def _by_candidates(
-    recipe: SearchRecipe, costs: Costs, folder: Path, listener: Listener | None
-) -> tuple[Choice, dict[str, Any]]:
+    recipe: SearchRecipe, costs: Costs, table: LatencyTable, folder: Path, listener: Listener | None
+) -> tuple[Choice, dict[str, Any], Again]:
     tell = listener or (lambda _row: None)
     if recipe.method == "fewest-macs":
-        return _fewest_macs(recipe, costs, read_table(folder / TABLE)), {"on_target": True}
+        again = _by_macs(recipe, costs, table)
+        fewest = again(1.0)
+        if fewest is None:
+            raise RecipeError(f"target: no net of space {costs.space.name} lies within {recipe.band:.0%} of it")
+        return fewest, {"on_target": True}, again
     best = (random_search if recipe.method == "random" else evolution)(recipe, costs, folder, tell)
-    return best.choice, {"on_target": True, "held_out_ap50": best.score}
+    # those were trained to be chosen from: another net would be no find of theirs
+    return best.choice, {"on_target": True, "held_out_ap50": best.score}, lambda _aim: None
 
 
-def _fewest_macs(recipe: SearchRecipe, costs: Costs, table: LatencyTable) -> Choice:
-    """Of all nets within ``band`` of the target the one of fewest multiply-adds: what counting, not training, says.
-
-    ``RecipeError`` where no net lies in the band.
-    """
+def _by_macs(recipe: SearchRecipe, costs: Costs, table: LatencyTable) -> Again:
+    """Of all nets within ``band`` of the target the one of fewest multiply-adds: what counting, not training, says."""
     macs = make_costs(costs.space, table, [Target(attribute="macs", target=1.0)], recipe.table_side_px)
     slots = [-macs.by_combination(slot) for slot in range(len(macs.slots))]
-    best = best_within(costs, -(macs.fixed @ macs.factors), slots, 1 - recipe.band, 1 + recipe.band)
-    if best is None:
-        raise RecipeError(f"target: no net of space {costs.space.name} lies within {recipe.band:.0%} of it")
-    return best
+    widths = -(macs.fixed @ macs.factors)
+    return lambda aim: best_within(costs, widths, slots, aim * (1 - recipe.band), aim * (1 + recipe.band))
+
+
+def _landed(
+    recipe: SearchRecipe, costs: Costs, table: LatencyTable, choice: Choice, again: Again
+) -> tuple[Landed, ...]:
+    """The nets tried, nearest to the target by the clock first."""
+    side_px, target_ms = costs.space.side(recipe.table_side_px), recipe.targets[0].target
+    place = {"threads": table.device.threads, "runtime": table.device.runtime}
+
+    def measure(one: Choice) -> float:
+        graph = net_graph(costs.architecture(one))
+        return time_net(graph, (costs.space.batch, 3, side_px, side_px), table.settings, **place) / target_ms
+
+    return land(choice, again, costs.relative, measure, recipe.land_within)
+
+
+def _timed(recipe: SearchRecipe, costs: Costs, landed: tuple[Landed, ...]) -> dict[str, Any]:
+    target_ms, within = recipe.targets[0].target, recipe.land_within
+    tried = [
+        {"name": costs.architecture(one.choice).name, "by_table_ms": one.by_table * target_ms}
+        | {"measured_ms": one.measured * target_ms}
+        for one in landed
+    ]
+    near = abs(landed[0].measured - 1)
+    return {"measured_ms": tried[0]["measured_ms"], "measured": tried} | (
+        {"on_target": near <= within} if within else {}
+    )
 
 
 def _found(recipe: SearchRecipe, costs: Costs, choice: Choice) -> dict[str, Any]:

@@ -7,10 +7,9 @@ import pytest
 import yaml
 
 from ligera.errors import DataError
-from ligera.search.table import settings_for
 from ligera.studies.facenas import plan, tables
 from ligera.studies.facenas import study as facenas_study
-from ligera.studies.facenas.measuring import NET_MS, Clock, fitted
+from ligera.studies.facenas.measuring import Clock
 from ligera.studies.facenas.plan import DRAWN, FEWEST, FOUND, RANDOM_SEARCH, Landing, Results
 from ligera.studies.running import read_settings
 from ligera.studies.trials import Outcome
@@ -19,16 +18,6 @@ from ...search.searches import MINI
 from ...train.conftest import write_face_folder
 
 MOBILE = "RetinaFace-mobile0.25"
-
-
-@pytest.mark.parametrize("rough_ms", [0.5, 40.0, 250.0, 6_000.0, 50_000.0])
-def test_slow_nets_have_fewer_runs_and_turns_and_fast_ones_all(rough_ms: float) -> None:
-    usual = settings_for("onnxruntime")
-    found = fitted(usual, rough_ms)
-    turns, runs = found.rounds + found.most_repeats, found.samples + found.warm_up_runs
-    assert found.samples >= 5 and found.rounds >= 1
-    assert turns == 1 or turns * runs * rough_ms <= NET_MS
-    assert (found == usual) == (rough_ms == 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +106,8 @@ def test_random_search_is_named_the_better_default_unless_gates_win(results: Res
 
 def test_nine_of_ten_seeds_near_the_target_are_enough_and_eight_are_not(results: Results, folder: Path) -> None:
     def told(near: int) -> str:
-        lands = [Landing("absolute", n, 1.0 if n < near else 1.5, 1.0, "x") for n in range(10)]
+        name = results.landings[0].name
+        lands = [Landing("absolute", n, 1.5, 1.0 if n < near else 1.5, name) for n in range(10)]
         small = results.settings.model_copy(update={"losses": ("absolute",)})
         return tables.verdict(replace(results, settings=small, landings=tuple(lands)), clock(results, folder))[0]
 

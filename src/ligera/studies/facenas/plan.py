@@ -273,6 +273,7 @@ def _search_values(settings: Settings, folder: Path, target_ms: float) -> dict[s
         "strength": settings.strength,
         "gate_learning_rate": settings.gate_learning_rate,
         "land_within": settings.land_within,
+        "measure": settings.measure,
         "trial_epochs": settings.trial_epochs,
         "rungs": 2,
     }

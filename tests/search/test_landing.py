@@ -1,0 +1,109 @@
+"""Nets that a search found, timed: chosen again where the clock says otherwise; slow ones with fewer runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ligera.search import run
+from ligera.search.landing import TRIES, land
+from ligera.search.run import start_search
+from ligera.search.table import settings_for
+from ligera.search.whole_nets import NET_MS, fitted
+
+from ..train.conftest import write_face_folder
+from .searches import mini_table, search_values, write_recipe
+
+
+@pytest.mark.parametrize("rough_ms", [0.5, 40.0, 250.0, 6_000.0, 50_000.0])
+def test_slow_nets_have_fewer_runs_and_turns_and_fast_ones_all(rough_ms: float) -> None:
+    usual = settings_for("onnxruntime")
+    found = fitted(usual, rough_ms)
+    turns, runs = found.rounds + found.most_repeats, found.samples + found.warm_up_runs
+    assert found.samples >= 5 and found.rounds >= 1
+    assert turns == 1 or turns * runs * rough_ms <= NET_MS
+    assert (found == usual) == (rough_ms == 0.5)
+
+
+# A made-up space: a net's choice is what the table says of it, in hundredths of the target.
+def tried(first: int, measure: Callable[[float], float], nets: Callable[[float], int | None] = round):
+    return land(
+        (first, ()),
+        lambda aim: None if (net := nets(100 * aim)) is None else (net, ()),
+        lambda choice: choice[0] / 100,
+        lambda choice: measure(choice[0] / 100),
+        within=0.01,
+    )
+
+
+def test_a_net_that_is_there_by_the_clock_is_taken_at_once() -> None:
+    (only,) = tried(100, lambda by_table: by_table * 1.005)
+    assert only.choice == (100, ()) and only.measured == pytest.approx(1.005)
+
+
+@pytest.mark.parametrize("error", [0.8, 0.93, 1.06, 1.3])
+def test_a_table_that_is_wrong_by_one_factor_is_corrected_in_one_step(error: float) -> None:
+    found = tried(100, lambda by_table: by_table * error)
+    assert len(found) == 2
+    assert abs(found[0].measured - 1) <= 0.01 < abs(found[1].measured - 1)
+
+
+def test_of_nets_that_all_miss_the_nearest_is_taken_and_the_tries_end() -> None:
+    clock = iter([1.08, 0.95, 1.04, 0.97, 1.0])
+    found = tried(100, lambda _by_table: next(clock))
+    assert len(found) == TRIES
+    assert [one.measured for one in found] == [0.97, 1.04, 0.95, 1.08]
+
+
+def test_the_search_ends_where_no_other_net_is_left() -> None:
+    assert len(tried(100, lambda by_table: by_table * 1.2, nets=lambda _aim: None)) == 1
+    assert len(tried(100, lambda by_table: by_table * 1.2, nets=lambda _aim: 100)) == 1
+
+
+@pytest.fixture
+def found_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A search whose table is of this machine, where every net takes ``error`` times what the table says."""
+    table = mini_table()
+    target_ms = table.latency_ms(table.space.sample(np.random.default_rng(3)))
+
+    def search(error: float, **changes):
+        def time_net(graph: bytes, shape: tuple[int, ...], *_settings, **_place) -> float:
+            assert graph and shape == (1, 3, 64, 64)
+            return error * by_table[asked[-1]]
+
+        asked: list[str] = []
+        by_table: dict[str, float] = {}
+
+        def net_graph(net) -> bytes:
+            asked.append(net.name)
+            by_table[net.name] = table.latency_ms(net)
+            return b"a graph"
+
+        monkeypatch.setattr(run, "is_here", lambda _device: True)
+        monkeypatch.setattr(run, "net_graph", net_graph)
+        monkeypatch.setattr(run, "time_net", time_net)
+        write_face_folder(tmp_path / "faces")
+        table.write(tmp_path / "table.json")
+        values = search_values(tmp_path / "faces", tmp_path / "table.json", target_ms) | changes
+        recipe = run.read_search_recipe(write_recipe(tmp_path / "recipe.yaml", values))
+        return start_search(recipe, tmp_path / "runs").found, asked
+
+    return search
+
+
+@pytest.mark.parametrize("method", ["gates", "fewest-macs"])
+def test_a_search_says_what_its_net_takes_here_and_leaves_out_a_worse_one(method: str, found_here) -> None:
+    found, asked = found_here(1.1, method=method, land_within=0.03, band=0.03)
+    times = [one["measured_ms"] for one in found["measured"]]
+    target_ms = found["targets"]["latency_ms"]
+    assert {one["name"] for one in found["measured"]} == set(asked)
+    assert found["measured_ms"] == times[0]
+    assert found["name"] == found["measured"][0]["name"]
+    assert abs(times[0] / target_ms - 1) == min(abs(time / target_ms - 1) for time in times)
+    assert found["measured_ms"] == pytest.approx(1.1 * found["amounts"]["latency_ms"], rel=1e-4)
+
+
+def test_nothing_is_timed_unless_it_is_asked_for_and_latency_the_target(found_here) -> None:
+    found, asked = found_here(1.1, measure=False)
+    assert not asked and "measured_ms" not in found
