@@ -67,7 +67,7 @@ def found_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     table = mini_table()
     target_ms = table.latency_ms(table.space.sample(np.random.default_rng(3)))
 
-    def search(error: float, **changes):
+    def search(error: float, noise: tuple[str, ...] = (), **changes):
         def time_net(graph: bytes, shape: tuple[int, ...], *_settings, **_place) -> float:
             assert graph and shape == (1, 3, 64, 64)
             return error * by_table[asked[-1]]
@@ -83,6 +83,7 @@ def found_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(run, "is_here", lambda _device: True)
         monkeypatch.setattr(run, "net_graph", net_graph)
         monkeypatch.setattr(run, "time_net", time_net)
+        monkeypatch.setattr(run.NoiseMeter, "reasons", lambda _self: noise)
         write_face_folder(tmp_path / "faces")
         table.write(tmp_path / "table.json")
         values = search_values(tmp_path / "faces", tmp_path / "table.json", target_ms) | changes
@@ -107,3 +108,10 @@ def test_a_search_says_what_its_net_takes_here_and_leaves_out_a_worse_one(method
 def test_nothing_is_timed_unless_it_is_asked_for_and_latency_the_target(found_here) -> None:
     found, asked = found_here(1.1, measure=False)
     assert not asked and "measured_ms" not in found
+
+
+def test_a_clock_that_was_disturbed_takes_no_other_net(found_here) -> None:
+    found, asked = found_here(1.1, noise=("other work",))
+    assert found["doubts"] == ["other work"] and "measured_ms" not in found
+    assert found["name"] == asked[0]
+    assert {one["name"] for one in found["measured"]} == set(asked)

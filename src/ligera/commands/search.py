@@ -86,6 +86,8 @@ def _lines(found: dict[str, Any], cost: dict[str, Any]) -> list[str]:
         target_ms, tried = found["targets"]["latency_ms"], len(found["measured"])
         off = found["measured_ms"] / target_ms - 1
         lines.append(f"measured    {found['measured_ms']:.4g} ms here, {off:+.1%} of the target (nets tried: {tried})")
+    if "doubts" in found:
+        lines.append(f"measured    too noisy to say: {'; '.join(found['doubts'])}")
     if not found["on_target"]:
         lines.append(f"off target  {abs(off):.1%}: no net of the space lies nearer by the gates")
     if "held_out_ap50" in found:

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from ligera.deploy.timing.noise import NoiseMeter
 from ligera.errors import DataError, RecipeError
 from ligera.files import new_run_folder, write_bytes
 from ligera.meter import Meter, read_cost
 from ligera.search.costs import Choice, Costs, Target, make_costs
 from ligera.search.figures import draw_search
-from ligera.search.landing import Landed, land
+from ligera.search.landing import land
 from ligera.search.loop import Listener, Search, epoch_file
 from ligera.search.picking import best_within, check_reachable
 from ligera.search.pieces import net_graph
@@ -38,6 +39,7 @@ __all__ = ["Origin", "SearchResult", "resume_search", "search_costs", "start_sea
 
 Again = Callable[[float], Choice | None]
 """The net to take when the table shall say so many times the target."""
+CALIBRATIONS = 5  # before each net that is timed
 RECIPE, TABLE, RESULT, FOUND = "recipe.yaml", "table.json", "result.json", "found.yaml"
 
 
@@ -136,8 +138,8 @@ def _search(recipe: SearchRecipe, costs: Costs, folder: Path, listener: Listener
                 choice, facts, again = _by_candidates(recipe, costs, table, folder, listener)
         if recipe.measure and costs.attributes == ("latency_ms",) and is_here(table.device):
             with meter.phase("landing"):
-                landed = _landed(recipe, costs, table, choice, again)
-            choice, facts = landed[0].choice, facts | _timed(recipe, costs, landed)
+                choice, times = _landed(recipe, costs, table, choice, again)
+            facts |= times
     found = _found(recipe, costs, choice) | facts
     cost = read_cost(folder).as_dict()
     facts_of_file = {"found_by": {key: value for key, value in found.items() if key != "name"}}
@@ -194,29 +196,31 @@ def _by_macs(recipe: SearchRecipe, costs: Costs, table: LatencyTable) -> Again:
 
 def _landed(
     recipe: SearchRecipe, costs: Costs, table: LatencyTable, choice: Choice, again: Again
-) -> tuple[Landed, ...]:
-    """The nets tried, nearest to the target by the clock first."""
+) -> tuple[Choice, dict[str, Any]]:
+    """The net to take by the clock, and what was measured; ``choice`` where the machine was too noisy to tell."""
     side_px, target_ms = costs.space.side(recipe.table_side_px), recipe.targets[0].target
-    place = {"threads": table.device.threads, "runtime": table.device.runtime}
+    device, noise = table.device, NoiseMeter(threads=table.device.threads)
 
     def measure(one: Choice) -> float:
-        graph = net_graph(costs.architecture(one))
-        return time_net(graph, (costs.space.batch, 3, side_px, side_px), table.settings, **place) / target_ms
+        graph, shape = net_graph(costs.architecture(one)), (costs.space.batch, 3, side_px, side_px)
+        for _ in range(CALIBRATIONS):
+            noise.calibrate()
+        return time_net(graph, shape, table.settings, threads=device.threads, runtime=device.runtime) / target_ms
 
-    return land(choice, again, costs.relative, measure, recipe.land_within)
-
-
-def _timed(recipe: SearchRecipe, costs: Costs, landed: tuple[Landed, ...]) -> dict[str, Any]:
-    target_ms, within = recipe.targets[0].target, recipe.land_within
-    tried = [
+    noise.start()
+    tried = land(choice, again, costs.relative, measure, recipe.land_within)
+    noise.stop()
+    rows = [
         {"name": costs.architecture(one.choice).name, "by_table_ms": one.by_table * target_ms}
         | {"measured_ms": one.measured * target_ms}
-        for one in landed
+        for one in tried
     ]
-    near = abs(landed[0].measured - 1)
-    return {"measured_ms": tried[0]["measured_ms"], "measured": tried} | (
-        {"on_target": near <= within} if within else {}
-    )
+    if doubts := noise.reasons():
+        return choice, {"measured": rows, "doubts": list(doubts)}
+    facts = {"measured": rows, "measured_ms": rows[0]["measured_ms"]}
+    if recipe.land_within:
+        facts["on_target"] = abs(tried[0].measured - 1) <= recipe.land_within
+    return tried[0].choice, facts
 
 
 def _found(recipe: SearchRecipe, costs: Costs, choice: Choice) -> dict[str, Any]:
