@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ligera.search import run
+from ligera.search import run, whole_nets
 from ligera.search.landing import TRIES, land
 from ligera.search.run import start_search
-from ligera.search.table import settings_for
+from ligera.search.table import Settings, settings_for
+from ligera.search.timing import TooSlow, Turn
 from ligera.search.whole_nets import NET_MS, fitted
 
 from ..train.conftest import write_face_folder
@@ -24,6 +25,41 @@ def test_slow_nets_have_fewer_runs_and_turns_and_fast_ones_all(rough_ms: float) 
     assert found.samples >= 5 and found.rounds >= 1
     assert turns == 1 or turns * runs * rough_ms <= NET_MS
     assert (found == usual) == (rough_ms == 0.5)
+
+
+class SlowMachine:
+    """Everything takes ``factor`` times what it took for the table, and a net one bad second in two longer still."""
+
+    factor = 1.4
+
+    def __init__(self, settings: Settings, **_place) -> None:
+        self.settings, self._turns = settings, 0
+
+    def turn(self, graph: bytes, _shape: tuple[int, ...]) -> Turn:
+        self._turns += 1
+        ms = float(graph) * self.factor * (1.0 if self._turns % 7 else 1.2)
+        return Turn(ms, ms, ms, 1, False, None, "unknown")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_machine_slower_than_when_the_table_was_made_is_seen_by_the_table_s_own_entries(monkeypatch) -> None:
+    table = mini_table()
+    then_ms = {key: row.latency_ms + row.frame_ms for key, row in table.rows.items()}
+    monkeypatch.setattr(whole_nets, "Bench", SlowMachine)
+    monkeypatch.setattr(whole_nets, "entry_graph", lambda _space, entry: str(then_ms[entry.key]).encode())
+    usual = {"settings": settings_for("onnxruntime"), "threads": 1, "runtime": "onnxruntime"}
+    timed = {beside is table: whole_nets.NetTimer(**usual, table=beside) for beside in (table, None)}
+    assert timed[True](b"2.5", (1, 3, 64, 64)) == pytest.approx(2.5, rel=1e-6)
+    assert timed[False](b"2.5", (1, 3, 64, 64)) == pytest.approx(2.5 * SlowMachine.factor, rel=1e-6)
+
+
+def test_what_lasts_over_a_minute_is_given_up(monkeypatch) -> None:
+    monkeypatch.setattr(whole_nets, "Bench", SlowMachine)
+    monkeypatch.setattr(SlowMachine, "turn", lambda *_: TooSlow("slow"))
+    timer = whole_nets.NetTimer(settings_for("onnxruntime"), threads=1, runtime="onnxruntime")
+    assert timer(b"1", (1, 3, 64, 64)) == whole_nets.SLOWEST_MS
 
 
 # A made-up space: a net's choice is what the table says of it, in hundredths of the target.
@@ -68,7 +104,7 @@ def found_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     target_ms = table.latency_ms(table.space.sample(np.random.default_rng(3)))
 
     def search(error: float, noise: tuple[str, ...] = (), **changes):
-        def time_net(graph: bytes, shape: tuple[int, ...], *_settings, **_place) -> float:
+        def time_net(graph: bytes, shape: tuple[int, ...]) -> float:
             assert graph and shape == (1, 3, 64, 64)
             return error * by_table[asked[-1]]
 
@@ -82,7 +118,7 @@ def found_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
         monkeypatch.setattr(run, "is_here", lambda _device: True)
         monkeypatch.setattr(run, "net_graph", net_graph)
-        monkeypatch.setattr(run, "time_net", time_net)
+        monkeypatch.setattr(run, "NetTimer", lambda *_settings, **_place: time_net)
         monkeypatch.setattr(run.NoiseMeter, "reasons", lambda _self: noise)
         write_face_folder(tmp_path / "faces")
         table.write(tmp_path / "table.json")

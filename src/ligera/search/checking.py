@@ -16,14 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ligera.deploy.timing.noise import NoiseMeter
 from ligera.errors import DataError, UsageError
 from ligera.files import write_bytes
 from ligera.search.agreement import Agreement, agreement, fit_constants
 from ligera.search.architecture import Architecture
 from ligera.search.device_state import runtime_version
+from ligera.search.drift import drift, references
 from ligera.search.merging import merged, unsteady
 from ligera.search.profiling import Bench, Blocks, Log, Track, doubts, measure_rounds, silent, untracked
 from ligera.search.progress_file import ProgressFile
@@ -32,7 +31,6 @@ from ligera.search.table import LatencyTable, Settings
 __all__ = ["CheckReport", "NetTime", "check_table", "write_report"]
 
 FEWEST_NETS = 20
-REFERENCES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,6 @@ def check_table(
     predicted = {net.name: plain.latency_ms(net) for net in nets}
     shape = (table.space.batch, 3, table.space.side(), table.space.side())
     graphs = {net.name: (partial(graph, net), shape) for net in nets}
-    references = _references(plain, blocks)
     bench = Bench(settings, threads=device.threads, runtime=device.runtime)
     identity = {"table": table.made_at.isoformat(), "nets": sorted(predicted), "settings": settings.model_dump()}
     try:
@@ -108,7 +105,7 @@ def check_table(
         try:
             noise = NoiseMeter(threads=device.threads)
             noise.start()
-            measure_rounds(bench, graphs | references, progress, noise=noise, track=track, log=log)
+            measure_rounds(bench, graphs | _references(plain, blocks), progress, noise=noise, track=track, log=log)
             noise.stop()
             report = _report(plain, nets, predicted, progress, settings, noise.reasons())
             done = True
@@ -134,15 +131,10 @@ def _settings(table: LatencyTable, rounds: int | None) -> Settings:
 
 
 def _references(table: LatencyTable, blocks: Blocks | None) -> dict[str, Any]:
-    """Some of the table's entries, from its slowest down, to be timed again."""
+    """Some of the table's entries, to be timed again."""
     if blocks is None:
         return {}
-    entries = sorted(
-        (entry for entry in table.space.entries() if entry.key in table.rows),
-        key=lambda entry: -table.rows[entry.key].latency_ms,
-    )
-    chosen = entries[:: max(1, len(entries) // (2 * REFERENCES))][:REFERENCES]
-    return {entry.key: (partial(blocks.entry, entry), entry.input_shape) for entry in chosen}
+    return {entry.key: (partial(blocks.entry, entry), entry.input_shape) for entry in references(table)}
 
 
 def _report(
@@ -170,24 +162,15 @@ def _report(
     better = [ms + sum(constants.get(k, 0) * n for k, n in row.items()) for ms, row in zip(sums, counts, strict=True)]
     judged = [[values[i] for i in judging] for values in (sums, better, took)]
     reasons = doubts(settings, reasons, sum(time.noisy for time in times), len(times), "nets")
-    drift = _drift(table, progress)
-    undrifted = agreement([drift * ms for ms in sums], took) if drift else None
+    drifted = drift(table, progress.turns)
+    undrifted = agreement([drifted * ms for ms in sums], took) if drifted else None
     return CheckReport(
         tuple(times),
         agreement(sums, took),
         agreement(judged[0], judged[2]),
         agreement(judged[1], judged[2]),
         constants,
-        drift,
+        drifted,
         undrifted,
         reasons,
     )
-
-
-def _drift(table: LatencyTable, progress: ProgressFile) -> float | None:
-    ratios = [
-        merged(progress.turns[key], table.settings).latency_ms / (row.latency_ms + row.frame_ms)
-        for key, row in table.rows.items()
-        if key in progress.turns and row.latency_ms + row.frame_ms > 0
-    ]
-    return float(np.median(ratios)) if ratios else None

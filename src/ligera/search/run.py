@@ -30,7 +30,7 @@ from ligera.search.recipe import SearchRecipe, cut, dump_search_recipe, read_sea
 from ligera.search.space import read_space
 from ligera.search.table import LatencyTable, read_table
 from ligera.search.trials import evolution, random_search
-from ligera.search.whole_nets import is_here, time_net
+from ligera.search.whole_nets import NetTimer, is_here
 from ligera.train.checkpoint import FILE_NAME
 from ligera.train.faces.architecture import NamedArchitecture, write_architecture
 from ligera.train.run import environment, gpus
@@ -200,12 +200,13 @@ def _landed(
     """The net to take by the clock, and what was measured; ``choice`` where the machine was too noisy to tell."""
     side_px, target_ms = costs.space.side(recipe.table_side_px), recipe.targets[0].target
     device, noise = table.device, NoiseMeter(threads=table.device.threads)
+    time_net = NetTimer(table.settings, threads=device.threads, runtime=device.runtime, table=table)
 
     def measure(one: Choice) -> float:
         graph, shape = net_graph(costs.architecture(one)), (costs.space.batch, 3, side_px, side_px)
         for _ in range(CALIBRATIONS):
             noise.calibrate()
-        return time_net(graph, shape, table.settings, threads=device.threads, runtime=device.runtime) / target_ms
+        return time_net(graph, shape) / target_ms
 
     noise.start()
     tried = land(choice, again, costs.relative, measure, recipe.land_within)

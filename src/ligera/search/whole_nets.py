@@ -1,23 +1,30 @@
-"""Whole nets timed as the blocks of a latency table were: its runtime, its threads, its turns.
+"""Whole nets timed as the blocks of a latency table were, in turns with some of these.
 
-In: a table and the graph of a net with the shape of its input. Out: ms of one run, by the table's statistic.
+In: a table and the graph of a net with the shape of its input. Out: ms of one run on the machine as it was when the
+table was made: what the net takes now, over what the table's own entries take now in terms of then.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from ligera.meter.hardware import processor_name
 from ligera.search.device_state import runtime_version
-from ligera.search.merging import merged
+from ligera.search.drift import drift, references
+from ligera.search.merging import merged, unsteady
+from ligera.search.pieces import entry_graph
 from ligera.search.profiling import Bench
-from ligera.search.table import Device, Settings
-from ligera.search.timing import TooSlow
+from ligera.search.table import Device, LatencyTable, Settings
+from ligera.search.timing import TooSlow, Turn
 
-__all__ = ["NET_MS", "SLOWEST_MS", "fitted", "is_here", "time_net"]
+__all__ = ["NET_MS", "SLOWEST_MS", "NetTimer", "fitted", "is_here"]
 
 SLOWEST_MS = 60_000.0
 # No turn of a slow net and no net lasts much longer: seconds a picture would make hours of seventy runs and many turns.
 TURN_MS, NET_MS = 3_000.0, 30_000.0
 FEWEST_RUNS = 5
+FEW = 8
+ROUGHLY = {"warm_up_runs": 1, "samples": FEWEST_RUNS, "rounds": 1, "most_repeats": 0}
 
 
 def is_here(device: Device) -> bool:
@@ -25,22 +32,59 @@ def is_here(device: Device) -> bool:
     return device.processor == processor_name() and device.runtime_version == runtime_version(device.runtime)
 
 
-def time_net(graph: bytes, shape: tuple[int, ...], settings: Settings, *, threads: int | None, runtime: str) -> float:
-    """Milliseconds of ``graph`` on a batch of ``shape``; ``SLOWEST_MS`` stands for all that lasts longer."""
-    settings = settings.model_copy(update={"threshold_ms": SLOWEST_MS})
-    bench = Bench(settings, threads=threads, runtime=runtime)
-    try:
-        bench.settings = settings.model_copy(
-            update={"warm_up_runs": 1, "samples": FEWEST_RUNS, "rounds": 1, "most_repeats": 0}
-        )
-        rough = bench.turns(graph, shape)
+class NetTimer:
+    """Times nets by ``settings``, and where a ``table`` of this machine is given, beside its entries."""
+
+    def __init__(self, settings: Settings, *, threads: int, runtime: str, table: LatencyTable | None = None) -> None:
+        self._settings = settings.model_copy(update={"threshold_ms": SLOWEST_MS})
+        self._place = {"threads": threads, "runtime": runtime}
+        self._table = table
+
+    def __call__(self, graph: bytes, shape: tuple[int, ...]) -> float:
+        """Milliseconds of ``graph`` on a batch of ``shape``; ``SLOWEST_MS`` stands for all that lasts longer."""
+        bench = Bench(self._settings, **self._place)
+        try:
+            return self._timed(bench, graph, shape)
+        finally:
+            bench.close()
+
+    def _timed(self, bench: Bench, graph: bytes, shape: tuple[int, ...]) -> float:
+        rough = _turn(bench, graph, shape, self._settings.model_copy(update=ROUGHLY))
         if isinstance(rough, TooSlow):
             return SLOWEST_MS
-        bench.settings = fitted(settings, merged(rough, bench.settings).latency_ms)
-        turns = bench.turns(graph, shape)
-        return SLOWEST_MS if isinstance(turns, TooSlow) else merged(turns, bench.settings).latency_ms
-    finally:
-        bench.close()
+        settings = fitted(self._settings, rough.latency_ms)
+        turns: list[Turn] = []
+        beside: dict[str, list[Turn]] = {key: [] for key in self._graphs}
+        work = [None, *_spread(list(self._graphs))] * settings.rounds + [None] * settings.most_repeats
+        for number, key in enumerate(work):
+            if number >= len(work) - settings.most_repeats and not unsteady(turns, settings):
+                break
+            if key is None:
+                turn = _turn(bench, graph, shape, settings)
+            else:
+                turn = _turn(bench, *self._graphs[key], self._settings)
+            if not isinstance(turn, TooSlow):
+                (turns if key is None else beside[key]).append(turn)
+        now = drift(self._table, beside) if self._table else None
+        return merged(turns, settings).latency_ms / (now or 1.0) if turns else SLOWEST_MS
+
+    @cached_property
+    def _graphs(self) -> dict[str, tuple[bytes, tuple[int, ...]]]:
+        """Of each entry to be timed beside a net its graph and the shape of its input."""
+        table = self._table
+        if table is None:
+            return {}
+        return {one.key: (entry_graph(table.space, one), one.input_shape) for one in references(table)}
+
+
+def _spread(keys: list[str]) -> list[str | None]:
+    """``keys`` with the net's own turn, ``None``, after every few of them: a slow moment must not have it whole."""
+    return [one for place in range(0, len(keys), FEW) for one in (*keys[place : place + FEW], None)]
+
+
+def _turn(bench: Bench, graph: bytes, shape: tuple[int, ...], settings: Settings) -> Turn | TooSlow:
+    bench.settings = settings
+    return bench.turn(graph, shape)
 
 
 def fitted(settings: Settings, rough_ms: float) -> Settings:

@@ -16,7 +16,7 @@ from ligera.models.catalogue import build
 from ligera.models.specs import DetectorSpec
 from ligera.search.estimate import ESTIMATED
 from ligera.search.table import LatencyTable, settings_for
-from ligera.search.whole_nets import is_here, time_net
+from ligera.search.whole_nets import NetTimer, is_here
 
 __all__ = ["Clock"]
 
@@ -29,7 +29,9 @@ class Clock:
         self.wanted = wanted and (estimated or is_here(table.device))
         self.threads = 1 if estimated else table.device.threads
         self.runtime = "onnxruntime" if estimated else table.device.runtime
-        self._settings = settings_for(self.runtime) if estimated else table.settings
+        settings = settings_for(self.runtime) if estimated else table.settings
+        beside = None if estimated else table
+        self._time = NetTimer(settings, threads=self.threads, runtime=self.runtime, table=beside)
         self._path = folder / "measured.json"
         self._known: dict[str, float] = self._read()
 
@@ -43,7 +45,7 @@ class Clock:
         key = f"{name} {batch}x{side_px} {self.where}"
         if key not in self._known and self.wanted:
             graph, shape = to_onnx(build(spec).eval()), (batch, 3, side_px, side_px)
-            self._known[key] = time_net(graph, shape, self._settings, threads=self.threads, runtime=self.runtime)
+            self._known[key] = self._time(graph, shape)
             write_bytes(self._path, (json.dumps(self._known, indent=1) + "\n").encode())
         return self._known.get(key)
 
