@@ -109,3 +109,16 @@ def test_trouble_is_one_line_and_an_exit_code(
     assert cli.run([word.format(archive=archive, space=space_file) for word in words.split()]) == code
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ligera: ")]
     assert len(lines) == 1 and said in lines[0]
+
+
+def test_blocks_of_another_precision_are_refused_by_name(
+    space_file: Path, archive: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    blocks, out = tmp_path / "int8.zip", tmp_path / "table.json"
+    assert cli.run(["space", "export", str(space_file), "-o", str(blocks), "--precision", "int4"]) == 2
+    assert "did you mean 'int8'" in capsys.readouterr().err and not blocks.exists()
+    assert cli.run(["space", "export", str(space_file), "-o", str(blocks), "--precision", "int8"]) == 0
+    assert cli.run(["profile", str(blocks), "-o", str(out), *QUICK]) == 0
+    assert "int8" in capsys.readouterr().out
+    assert cli.run(["profile", str(archive), "--check", str(out), "--nets", "20"]) == 2
+    assert "is of fp32" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_a_machine_slower_than_when_the_table_was_made_is_seen_by_the_table_s_ow
     table = mini_table()
     then_ms = {key: row.latency_ms + row.frame_ms for key, row in table.rows.items()}
     monkeypatch.setattr(whole_nets, "Bench", SlowMachine)
-    monkeypatch.setattr(whole_nets, "entry_graph", lambda _space, entry: str(then_ms[entry.key]).encode())
+    monkeypatch.setattr(whole_nets, "entry_graph", lambda _space, entry, _precision: str(then_ms[entry.key]).encode())
     usual = {"settings": settings_for("onnxruntime"), "threads": 1, "runtime": "onnxruntime"}
     timed = {beside is table: whole_nets.NetTimer(**usual, table=beside) for beside in (table, None)}
     assert timed[True](b"2.5", (1, 3, 64, 64)) == pytest.approx(2.5, rel=1e-6)
@@ -111,7 +111,7 @@ def found_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         asked: list[str] = []
         by_table: dict[str, float] = {}
 
-        def net_graph(net) -> bytes:
+        def net_graph(net, _precision: str) -> bytes:
             asked.append(net.name)
             by_table[net.name] = table.latency_ms(net)
             return b"a graph"

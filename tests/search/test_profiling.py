@@ -12,10 +12,12 @@ from ligera.search import checking, profiling
 from ligera.search.archive import BlocksArchive, open_archive
 from ligera.search.checking import check_table
 from ligera.search.device_state import runtime_version
+from ligera.search.exporting import export_space
 from ligera.search.latency_charts import draw_check, draw_table, series
 from ligera.search.lazy import with_rows
 from ligera.search.netting import nets_of
 from ligera.search.profiling import Bench, doubts, profile
+from ligera.search.space import read_space
 from ligera.search.table import Settings, read_table
 from ligera.search.timing import TooSlow, Turn
 
@@ -230,3 +232,19 @@ def test_measuring_loads_no_torch_and_nothing_else_of_the_training_set(archive: 
     assert done.returncode == 0, done.stderr
     assert "no pictures: drawing the latency table needs matplotlib" in done.stderr
     assert all("5x5" in key for key in read_table(tmp_path / "t.json").rows)
+
+
+def test_a_table_of_int8_blocks_says_so_and_is_held_against_int8_nets(space_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "int8.zip"
+    export_space(read_space(space_file), path, source=space_file, nets=NETS, precision="int8")
+    with open_archive(path) as blocks:
+        table = profile(blocks, tmp_path / "t.json", settings=QUICK, threads=1)
+        quantised = [blocks.entry(entry).count(b"QuantizeLinear") for entry in blocks.space.entries()]
+        nets, graph = nets_of(table, NETS, 0, blocks)
+        report = check_table(table, nets, graph, tmp_path / "check.json", blocks=blocks)
+        assert graph(nets[0]).count(b"QuantizeLinear") > max(quantised) / 2
+    assert blocks.precision == table.device.precision == read_table(tmp_path / "t.json").device.precision == "int8"
+    assert min(quantised) > 0
+    assert len(report.nets) == NETS
+    built, graph = nets_of(table, 2, 0, None)
+    assert graph(built[0]).count(b"QuantizeLinear") > 0

@@ -137,6 +137,8 @@ def _check(
         blocks = stack.enter_context(open_blocks(source, track=track)) if source else None
         if blocks is not None and blocks.space.digest != table.space.digest:
             raise DataError(f"{source}: is of another space than {path}")
+        if blocks is not None and blocks.precision != table.device.precision:
+            raise DataError(f"{source}: is of {blocks.precision}, {path} of {table.device.precision}")
         nets, graph = nets_of(table, count, seed, blocks)
         beside = path.with_name(f"{path.stem}-check.json")
         report = check_table(
@@ -174,7 +176,7 @@ def _finish_table(table: LatencyTable, out: Path, figures: Path | None, as_json:
     cells = [[key, f"{r.latency_ms:.3f} ({r.low_ms:.3f}-{r.high_ms:.3f})", f"{r.macs / 1e6:.1f}"] for key, r in rows]
     print_table(("slowest entries", "ms", "M multiply-adds"), cells)
     say()
-    say(f"{device.processor}, {device.threads} threads, {device.runtime} {device.runtime_version}")
+    say(table.device.described)
     say(f"{len(table.rows)} entries, {noisy} of them noisy, {len(table.skipped)} skipped; {_told(table.settings)}")
     say(f"table: {out}")
     if drawn:
@@ -194,8 +196,7 @@ def _finish_check(
     from ligera.search.latency_charts import draw_check
 
     folder = figures or path.with_name(f"{path.stem}-figures")
-    device = table.device
-    title = f"{table.space.name}: {device.processor}, {device.threads} threads, {device.runtime}"
+    title = f"{table.space.name}: {table.device.described}"
     _drawn(lambda: [draw_check(report, folder / "check.png", title)])
     written = write_report(report, path.with_name(f"{path.stem}-check.json"))
     if save:

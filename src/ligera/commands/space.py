@@ -27,13 +27,16 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="BLOCKS.zip", help="The archive to write.")],
     nets: Annotated[int, typer.Option(min=0, max=10_000, help="Random whole nets besides, for profile --check.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of those nets.")] = 0,
+    precision: Annotated[str, typer.Option(help="fp32 or int8: what the table is to be of.")] = "fp32",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
 ) -> None:
     """Write each block of a space as an ONNX graph, all in one archive, for `ligera profile` on another device."""
     from ligera.search.exporting import export_space
+    from ligera.search.precision import read_precision
     from ligera.search.space import read_space
 
-    report = export_space(read_space(path), out, source=path, nets=nets, seed=seed, track=track)
+    kind = read_precision(precision)
+    report = export_space(read_space(path), out, source=path, nets=nets, seed=seed, precision=kind, track=track)
     if as_json:
         print_json(
             {

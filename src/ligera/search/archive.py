@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 from ligera.errors import DataError
 from ligera.files import write_whole
 from ligera.search.entry import Entry, Frame
+from ligera.search.precision import Precision
 from ligera.search.space import Space
 from ligera.typed_yaml import Frozen
 
@@ -50,6 +51,7 @@ class ArchiveCard(Frozen):
     format: Literal[1] = FORMAT
     ligera_version: str
     space: Space
+    precision: Precision = "fp32"
     source_sha256: str = ""
     entries: dict[str, CardRow]
     frames: dict[str, str]
@@ -66,6 +68,10 @@ class BlocksArchive:
     @property
     def space(self) -> Space:
         return self.card.space
+
+    @property
+    def precision(self) -> Precision:
+        return self.card.precision
 
     @property
     def nets(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from ligera.search.architecture import Architecture
 from ligera.search.archive import ArchiveCard, CardRow, write_archive
 from ligera.search.entry import Entry, Frame
 from ligera.search.netting import distinct_nets
+from ligera.search.precision import Precision
 from ligera.search.space import Space
 
 __all__ = ["SpaceReport", "Track", "export_space"]
@@ -36,7 +37,14 @@ class SpaceReport:
 
 
 def export_space(
-    space: Space, path: Path, *, source: Path | None = None, nets: int = 0, seed: int = 0, track: Track | None = None
+    space: Space,
+    path: Path,
+    *,
+    source: Path | None = None,
+    nets: int = 0,
+    seed: int = 0,
+    precision: Precision = "fp32",
+    track: Track | None = None,
 ) -> SpaceReport:
     """Write every entry and frame of ``space`` and ``nets`` random whole nets to an archive at ``path``.
 
@@ -53,6 +61,7 @@ def export_space(
     card = ArchiveCard(
         ligera_version=__version__,
         space=space,
+        precision=precision,
         source_sha256=hashlib.sha256(source.read_bytes()).hexdigest() if source else "",
         entries={
             entry.key: CardRow(file=f"entries/{i:05}.onnx", **asdict(pieces.cost_of(space, entry)))
@@ -64,10 +73,10 @@ def export_space(
 
     def graph(what: Entry | Frame | Architecture) -> tuple[str, bytes]:
         if isinstance(what, Entry):
-            return card.entries[what.key].file, pieces.entry_graph(space, what)
+            return card.entries[what.key].file, pieces.entry_graph(space, what, precision)
         if isinstance(what, Frame):
-            return card.frames[what.key], pieces.frame_graph(what)
-        return card.nets[what.name], pieces.net_graph(what)
+            return card.frames[what.key], pieces.frame_graph(what, precision)
+        return card.nets[what.name], pieces.net_graph(what, precision)
 
     work: list[Any] = [*entries, *frames, *whole]
     followed = track(work, "exporting") if track else work

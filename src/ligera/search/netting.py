@@ -41,14 +41,14 @@ def nets_of(
         graph: Callable[[Architecture], bytes] = lambda net: blocks.net(net.name)  # noqa: E731
     else:
         nets = distinct_nets(space, 2 * count, np.random.default_rng(seed))
-        graph = _builder()
+        graph = _builder(table.device.precision)
     known = tuple(net for net in nets if all(entry.key in table.rows for entry in net.entries()))[:count]
     if not known:
         raise DataError(f"the table of {space.name} has all rows of none of {len(nets)} nets; profile the whole space")
     return known, graph
 
 
-def _builder() -> Callable[[Architecture], bytes]:
+def _builder(precision: str) -> Callable[[Architecture], bytes]:
     """Builds each net once: it has several turns, and tracing takes longer than a turn."""
     try:
         from ligera.search.pieces import net_graph
@@ -59,7 +59,7 @@ def _builder() -> Callable[[Architecture], bytes]:
 
     def graph(net: Architecture) -> bytes:
         if net.name not in made:
-            made[net.name] = net_graph(net)
+            made[net.name] = net_graph(net, precision)
         return made[net.name]
 
     return graph

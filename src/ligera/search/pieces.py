@@ -27,6 +27,7 @@ from ligera.models.layers import conv_bn
 from ligera.models.pyramid import Pyramid
 from ligera.search.architecture import Architecture
 from ligera.search.entry import SEED_CHANNELS, Entry, Frame, MapShape
+from ligera.search.precision import in_precision
 from ligera.search.space import Space
 
 __all__ = ["Cost", "cost_of", "entry_graph", "frame_graph", "module", "net_graph"]
@@ -110,8 +111,12 @@ def module(space: Space, entry: Entry) -> nn.Module:
     return conv_bn(entry.channels_in, entry.channels_out, 1, act=entry.activation)
 
 
-def entry_graph(space: Space, entry: Entry, *, framed: bool = True) -> bytes:
+def entry_graph(space: Space, entry: Entry, precision: str = "fp32", *, framed: bool = True) -> bytes:
     """``entry`` as an ONNX graph in its frame; without one for comparisons only."""
+    return in_precision(_entry_graph(space, entry, framed), precision, has_heads=entry.part == "neck")
+
+
+def _entry_graph(space: Space, entry: Entry, framed: bool) -> bytes:
     body = module(space, entry)
     out = (entry.channels_out, entry.height // entry.stride, entry.width // entry.stride)
     if not framed:
@@ -122,17 +127,17 @@ def entry_graph(space: Space, entry: Entry, *, framed: bool = True) -> bytes:
     return _graph(Framed(entry.reads(space), body, ends), [entry.input_shape])
 
 
-def frame_graph(frame: Frame) -> bytes:
+def frame_graph(frame: Frame, precision: str = "fp32") -> bytes:
     """``frame`` and nothing in it."""
     ends = [Corner(one.channels, one.height, one.width) for one in frame.maps]
-    return _graph(Framed(frame.maps, None, ends), [frame.input_shape])
+    return in_precision(_graph(Framed(frame.maps, None, ends), [frame.input_shape]), precision, has_heads=False)
 
 
-def net_graph(architecture: Architecture) -> bytes:
+def net_graph(architecture: Architecture, precision: str = "fp32") -> bytes:
     """The whole net as ``ligera export`` writes it, its sides open."""
     net = build(architecture.spec())
     _fill(net)
-    return to_onnx(net)
+    return in_precision(to_onnx(net), precision, has_heads=True)
 
 
 def cost_of(space: Space, entry: Entry) -> Cost:

@@ -45,6 +45,9 @@ class Blocks(Protocol):
     @property
     def space(self) -> Space: ...
 
+    @property
+    def precision(self) -> str: ...
+
     def entry(self, entry: Entry) -> bytes: ...
 
     def frame(self, frame: Frame) -> bytes: ...
@@ -140,7 +143,7 @@ def profile(
     bench = Bench(settings, threads=threads, runtime=runtime)
     try:
         entries = _chosen(space, only)
-        device = bench.device(blocks.frame(space.frames()[0]))
+        device = bench.device(blocks.frame(space.frames()[0])).model_copy(update={"precision": blocks.precision})
         identity = _identity(space, settings, device) | {"only": only}
         if resume and (finished := _finished(output, space, settings, device)):
             return finished
@@ -230,6 +233,7 @@ def _identity(space: Space, settings: Settings, device: Device) -> dict[str, Any
         "processor": device.processor,
         "threads": device.threads,
         "runtime": f"{device.runtime} {device.runtime_version}",
+        "precision": device.precision,
     }
 
 

@@ -203,10 +203,10 @@ def _landed(
     time_net = NetTimer(table.settings, threads=device.threads, runtime=device.runtime, table=table)
 
     def measure(one: Choice) -> float:
-        graph, shape = net_graph(costs.architecture(one)), (costs.space.batch, 3, side_px, side_px)
+        graph = net_graph(costs.architecture(one), device.precision)
         for _ in range(CALIBRATIONS):
             noise.calibrate()
-        return time_net(graph, shape) / target_ms
+        return time_net(graph, (costs.space.batch, 3, side_px, side_px)) / target_ms
 
     noise.start()
     tried = land(choice, again, costs.relative, measure, recipe.land_within)

@@ -59,6 +59,12 @@ class Device(Frozen):
     governor: str | None = None
     temperature_c: tuple[float, float] | None = None
 
+    @property
+    def described(self) -> str:
+        """In words, for people."""
+        threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        return f"{self.processor}, {threads}, {self.runtime} {self.runtime_version}, {self.precision}"
+
 
 class Settings(Frozen):
     """How it was measured: runs that don't count, runs that do, what is made of them, rests between blocks.

@@ -74,7 +74,8 @@ class NetTimer:
         table = self._table
         if table is None:
             return {}
-        return {one.key: (entry_graph(table.space, one), one.input_shape) for one in references(table)}
+        precision = table.device.precision
+        return {one.key: (entry_graph(table.space, one, precision), one.input_shape) for one in references(table)}
 
 
 def _spread(keys: list[str]) -> list[str | None]:

@@ -15,6 +15,7 @@ from ligera.meter.hardware import processor_name
 from ligera.models.catalogue import build
 from ligera.models.specs import DetectorSpec
 from ligera.search.estimate import ESTIMATED
+from ligera.search.precision import in_precision
 from ligera.search.table import LatencyTable, settings_for
 from ligera.search.whole_nets import NetTimer, is_here
 
@@ -29,6 +30,7 @@ class Clock:
         self.wanted = wanted and (estimated or is_here(table.device))
         self.threads = 1 if estimated else table.device.threads
         self.runtime = "onnxruntime" if estimated else table.device.runtime
+        self.precision = "fp32" if estimated else table.device.precision
         settings = settings_for(self.runtime) if estimated else table.settings
         beside = None if estimated else table
         self._time = NetTimer(settings, threads=self.threads, runtime=self.runtime, table=beside)
@@ -38,14 +40,15 @@ class Clock:
     @property
     def where(self) -> str:
         """On what, in words."""
-        return f"{processor_name()}, {self.runtime}, {self.threads} thread(s)"
+        precision = "" if self.precision == "fp32" else f" {self.precision}"
+        return f"{processor_name()}, {self.runtime}{precision}, {self.threads} thread(s)"
 
     def __call__(self, name: str, spec: DetectorSpec, side_px: int, batch: int = 1) -> float | None:
         """Latency of ``spec`` on ``batch`` pictures of ``side_px``, weights random."""
         key = f"{name} {batch}x{side_px} {self.where}"
         if key not in self._known and self.wanted:
-            graph, shape = to_onnx(build(spec).eval()), (batch, 3, side_px, side_px)
-            self._known[key] = self._time(graph, shape)
+            graph = in_precision(to_onnx(build(spec).eval()), self.precision, has_heads=True)
+            self._known[key] = self._time(graph, (batch, 3, side_px, side_px))
             write_bytes(self._path, (json.dumps(self._known, indent=1) + "\n").encode())
         return self._known.get(key)
 
