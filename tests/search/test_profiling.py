@@ -208,6 +208,9 @@ def test_rows_that_a_search_needs_are_measured_once(fake: type[FakeBench], monke
     assert with_rows(table, space, entries[:2]) is table
     more = with_rows(table, space, entries[:3])
     assert len(more.rows) == 3 and len(fake.asked) == 5 and more.rows.items() >= table.rows.items()
+    assert b"QuantizeLinear" not in fake.asked[-1]
+    in_int8 = table.model_copy(update={"device": table.device.model_copy(update={"precision": "int8"})})
+    assert with_rows(in_int8, space, entries[:3]).device.precision == "int8" and b"QuantizeLinear" in fake.asked[-1]
     with pytest.raises(UsageError, match="of another content"):
         with_rows(table, small_space(batch=2), entries)
 

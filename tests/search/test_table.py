@@ -84,6 +84,8 @@ def test_a_row_of_another_space_and_a_time_below_nothing_are_refused(tmp_path: P
 
 
 def test_counts_are_the_papers_unless_given() -> None:
+    assert settings_for("onnxruntime", 2).rounds > settings_for("onnxruntime", 1).rounds
+    assert settings_for("tensorrt", None).rounds == settings_for("tensorrt", 1).rounds
     assert (settings_for("onnxruntime").warm_up_runs, settings_for("onnxruntime").samples) == (20, 50)
     assert (settings_for("tensorrt").warm_up_runs, settings_for("tensorrt", samples=7).samples) == (40, 7)
     assert Settings().trim == 0.1

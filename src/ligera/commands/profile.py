@@ -44,7 +44,10 @@ def profile(
     only: Annotated[
         str, typer.Option(metavar="PATTERN", help="Only entries whose key fits, such as '*KKConv*'.")
     ] = "*",
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="Turns of each entry or net.")] = 3,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Turns of each entry or net.", show_default="3, with several threads 8"),
+    ] = None,
     warm_up: Annotated[
         int | None, typer.Option(min=0, help="Runs that don't count.", show_default="20, on cards 40")
     ] = None,
@@ -81,7 +84,7 @@ def profile(
     from ligera.search.profiling import profile as measure
     from ligera.search.sourcing import open_blocks
 
-    settings = _settings(runtime, rounds, warm_up, samples, statistic, rest_ms, threshold_ms, clock)
+    settings = _settings(runtime, threads, rounds, warm_up, samples, statistic, rest_ms, threshold_ms, clock)
     with open_blocks(source, track=track) as blocks:
         table = measure(
             blocks,
@@ -99,7 +102,8 @@ def profile(
 
 def _settings(
     runtime: str,
-    rounds: int,
+    threads: int | None,
+    rounds: int | None,
     warm_up: int | None,
     samples: int | None,
     statistic: str | None,
@@ -113,10 +117,10 @@ def _settings(
         raise UsageError(f"--clock {clock[:40]}: expected wall or cpu")
     if statistic not in (None, "fastest", "trimmed"):
         raise UsageError(f"--statistic {statistic[:40]}: expected fastest or trimmed")
-    given = {"warm_up_runs": warm_up, "samples": samples, "statistic": statistic}
+    given = {"rounds": rounds, "warm_up_runs": warm_up, "samples": samples, "statistic": statistic}
     return settings_for(
         runtime,
-        rounds=rounds,
+        threads,
         rest_ms=rest_ms,
         threshold_ms=threshold_ms,
         clock=clock,
@@ -125,7 +129,7 @@ def _settings(
 
 
 def _check(
-    path: Path, source: Path | None, count: int, seed: int, rounds: int, resume: bool
+    path: Path, source: Path | None, count: int, seed: int, rounds: int | None, resume: bool
 ) -> tuple[CheckReport, LatencyTable]:
     from ligera.search.checking import check_table
     from ligera.search.netting import nets_of

@@ -43,7 +43,7 @@ def with_rows(
         return table
     if table is not None:
         settings, threads, runtime = table.settings, table.device.threads, table.device.runtime
-    bench = Bench(settings or settings_for(runtime), threads=threads, runtime=runtime)
+    bench = Bench(settings or settings_for(runtime, threads), threads=threads, runtime=runtime)
     try:
         measured = _measured(bench, space, missing, table)
     finally:
@@ -58,7 +58,8 @@ def _measured(bench: Bench, space: Space, missing: Sequence[Entry], table: Laten
         from ligera.search import pieces
     except ModuleNotFoundError as error:
         raise MissingExtra(error.name or "torch", "train", "measuring blocks during a search") from None
-    device = bench.device(pieces.frame_graph(space.frames()[0]))
+    precision = table.device.precision if table else "fp32"
+    device = bench.device(pieces.frame_graph(space.frames()[0])).model_copy(update={"precision": precision})
     if table is not None and device.processor != table.device.processor:
         raise UsageError(f"the latency table is of {table.device.processor}, this is {device.processor}; profile here")
     rows = dict(table.rows) if table else {}
@@ -67,8 +68,8 @@ def _measured(bench: Bench, space: Space, missing: Sequence[Entry], table: Laten
     for entry in missing:
         frame, around = entry.frame(space), []
         if frame is not None:
-            around = bench.turns(pieces.frame_graph(frame), frame.input_shape)
-        turns = bench.turns(pieces.entry_graph(space, entry), entry.input_shape)
+            around = bench.turns(pieces.frame_graph(frame, precision), frame.input_shape)
+        turns = bench.turns(pieces.entry_graph(space, entry, precision), entry.input_shape)
         slow = next((outcome for outcome in (turns, around) if isinstance(outcome, TooSlow)), None)
         if slow is not None:
             skipped[entry.key] = slow.reason

@@ -39,6 +39,7 @@ __all__ = [
 FORMAT = 1
 MOST_BYTES = 2**26
 CARD_RUNTIMES = ("tensorrt",)
+ROUNDS_TOGETHER = 8
 Attribute = Literal["latency_ms", "macs", "activations", "parameters", "memory_bytes", "energy_mj"]
 ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
 Amount = Annotated[float, Field(ge=0)]
@@ -89,13 +90,17 @@ class Settings(Frozen):
     clock: Literal["wall", "cpu"] = "wall"
 
 
-def settings_for(runtime: str, **given: Any) -> Settings:
+def settings_for(runtime: str, threads: int | None = 1, **given: Any) -> Settings:
     """The paper's counts for what ``runtime`` runs on (table 19) but for what is ``given``, else ``UsageError``.
 
-    On processors, which are shared, the quickest run stands for all and has more turns to be found in.
+    On processors, which are shared, the quickest run stands for all and has more turns to be found in. With several
+    ``threads`` (``None``: as many as there are cores) it needs several cores free at once, and more turns again.
     """
     on_card: dict[str, Any] = {"warm_up_runs": 40, "samples": 200}
-    usual = on_card if runtime in CARD_RUNTIMES else {"statistic": "fastest", "most_repeats": 16}
+    shared: dict[str, Any] = {"statistic": "fastest", "most_repeats": 16}
+    if threads is None or threads > 1:
+        shared["rounds"] = ROUNDS_TOGETHER
+    usual = on_card if runtime in CARD_RUNTIMES else shared
     try:
         return Settings(**(usual | given))
     except ValidationError as error:
