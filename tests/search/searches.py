@@ -40,6 +40,7 @@ def mini_table() -> LatencyTable:
 def search_values(faces: Path, table: Path, target_ms: float) -> dict:
     return {
         "name": "tiny",
+        "method": "gates",
         "table": str(table),
         "targets": [{"attribute": "latency_ms", "target": target_ms}],
         "data": [{"path": str(faces)}],

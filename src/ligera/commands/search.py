@@ -25,7 +25,8 @@ def search(
     table: Annotated[Path | None, typer.Option(help="Latency table that 'ligera profile' made on the device.")] = None,
     target_ms: Annotated[float | None, typer.Option(help="Latency that the net shall have, by the table.")] = None,
     method: Annotated[
-        str | None, typer.Option(help="gates, or what gates are held against: random, evolution, fewest-macs.")
+        str | None,
+        typer.Option(help="random, gates, evolution or fewest-macs.", show_default="the recipe's, or random"),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Search to go on with.")] = None,
     origin: Annotated[

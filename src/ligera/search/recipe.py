@@ -23,8 +23,8 @@ from ligera.typed_yaml import explain, is_mapping, overridden, read_yaml
 
 __all__ = ["METHODS", "Method", "SearchRecipe", "cut", "dump_search_recipe", "read_search_recipe"]
 
-Method = Literal["gates", "random", "evolution", "fewest-macs"]
-METHODS: tuple[Method, ...] = ("gates", "random", "evolution", "fewest-macs")
+Method = Literal["random", "gates", "evolution", "fewest-macs"]
+METHODS: tuple[Method, ...] = ("random", "gates", "evolution", "fewest-macs")
 
 
 class Goal(Target):
@@ -41,8 +41,10 @@ class Goal(Target):
 
 
 class SearchRecipe(FacesRecipe):
-    """One search. ``epochs`` and the rest of the training part are those of the search itself (method gates) or what a
-    candidate is trained by (random, evolution), whose epochs are ``trial_epochs``.
+    """One search, at random unless another ``method`` is named, as at equal time gates found nothing better.
+
+    ``epochs`` and the rest of the training part are those of the search itself (method gates) or what a candidate is
+    trained by (random, evolution), whose epochs are ``trial_epochs``.
 
     ``space``: a space file; the table's own where none is given. ``table_side_px``: for pictures of which side nets
     shall reach the target; the space's first where none is given. ``gate_every``: an architecture step after so many
@@ -60,7 +62,7 @@ class SearchRecipe(FacesRecipe):
     table: Path | None = None
     table_side_px: int | None = Field(None, ge=32)
     channels: Annotated[tuple[tuple[int, ...], ...], Field(min_length=4, max_length=4)] | None = None
-    method: Method = "gates"
+    method: Method = "random"
     targets: tuple[Goal, ...] = Field((), max_length=8)
 
     warmup_epochs: int = Field(2, ge=0)

@@ -73,7 +73,7 @@ def start_search(
     table = _table(recipe)
     costs = search_costs(recipe, table)
     if origin is not None and recipe.method != "gates":
-        raise RecipeError(f"method: {recipe.method} has no state to start from; only gates have")
+        raise RecipeError(f"method: {recipe.method} has no state to start from, gates have; add --method gates")
     state = None if origin is None else _state(origin)
     folder = new_run_folder(runs, "search", recipe.name)
     if state is not None:

@@ -157,7 +157,7 @@ class _Searches:
     def gates(self, seed: int, loss: str = "absolute") -> SearchResult:
         """The absolute loss's search warms up; those of the others start from the end of that."""
         origin = None if loss == "absolute" else Origin(self.gates(seed).folder)
-        return self._one(f"{loss}-seed{seed}", origin, seed=seed, target_loss=loss)
+        return self._one(f"{loss}-seed{seed}", origin, seed=seed, method="gates", target_loss=loss)
 
     def rival(self, method: str, seed: int, minutes: float | None = None) -> SearchResult:
         """Random search within ``minutes``, or the net of fewest multiply-adds."""
