@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ligera.cli import run
+from ligera.commands.search import _lines
 from ligera.train.faces.architecture import read_architecture
 
 from ..search.conftest import costs, faces, table, table_file, target_ms, values
@@ -75,3 +76,31 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert complaint in said
     assert said.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"method": "gates", "on_target": True}, []),
+        (
+            {"method": "gates", "on_target": True, "measured_ms": 2.022, "measured": [{}, {}]},
+            ["measured    2.022 ms here, +1.1% off the target (nets tried: 2)"],
+        ),
+        (
+            {"method": "random", "on_target": False, "measured_ms": 2.1, "measured": [{}]},
+            ["measured    2.1 ms here, +5.0% off the target (nets tried: 1)", "off target  5.0%: try another seed"],
+        ),
+        (
+            {"method": "gates", "on_target": False, "measured": [{}], "doubts": ["other work"]},
+            [
+                "measured    too noisy to say: other work",
+                "off target  3.0%: no net of the space lies nearer by the gates",
+            ],
+        ),
+    ],
+)
+def test_what_the_clock_says_of_the_net_taken_is_told(facts: dict, said: list[str]) -> None:
+    found = {"name": "x", "amounts": {"latency_ms": 2.06}, "targets": {"latency_ms": 2.0}, "relative": 1.03} | facts
+    unknown = {name: {"value": None, "source": "unknown"} for name in ("wall_s", "energy_kwh", "peak_rss_mb")}
+    lines = _lines(found, {"figures": unknown})
+    assert [line for line in lines if line.startswith(("measured", "off target"))] == said

@@ -86,11 +86,12 @@ def _lines(found: dict[str, Any], cost: dict[str, Any]) -> list[str]:
     if "measured_ms" in found:
         target_ms, tried = found["targets"]["latency_ms"], len(found["measured"])
         off = found["measured_ms"] / target_ms - 1
-        lines.append(f"measured    {found['measured_ms']:.4g} ms here, {off:+.1%} of the target (nets tried: {tried})")
+        lines.append(f"measured    {found['measured_ms']:.4g} ms here, {off:+.1%} off the target (nets tried: {tried})")
     if "doubts" in found:
         lines.append(f"measured    too noisy to say: {'; '.join(found['doubts'])}")
     if not found["on_target"]:
-        lines.append(f"off target  {abs(off):.1%}: no net of the space lies nearer by the gates")
+        why = "no net of the space lies nearer by the gates" if found["method"] == "gates" else "try another seed"
+        lines.append(f"off target  {abs(off):.1%}: {why}")
     if "held_out_ap50" in found:
         lines.append(f"held out    AP50 {found['held_out_ap50']:.3f}")
     figures = cost["figures"]

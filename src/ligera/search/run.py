@@ -208,8 +208,9 @@ def _landed(
             noise.calibrate()
         return time_net(graph, (costs.space.batch, 3, side_px, side_px)) / target_ms
 
+    within = recipe.land_within if recipe.method == "gates" else recipe.band
     noise.start()
-    tried = land(choice, again, costs.relative, measure, recipe.land_within)
+    tried = land(choice, again, costs.relative, measure, within)
     noise.stop()
     rows = [
         {"name": costs.architecture(one.choice).name, "by_table_ms": one.by_table * target_ms}
@@ -219,8 +220,8 @@ def _landed(
     if doubts := noise.reasons():
         return choice, {"measured": rows, "doubts": list(doubts)}
     facts = {"measured": rows, "measured_ms": rows[0]["measured_ms"]}
-    if recipe.land_within:
-        facts["on_target"] = abs(tried[0].measured - 1) <= recipe.land_within
+    if within:
+        facts["on_target"] = abs(tried[0].measured - 1) <= within
     return tried[0].choice, facts
 
 
