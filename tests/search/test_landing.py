@@ -55,6 +55,28 @@ def test_a_machine_slower_than_when_the_table_was_made_is_seen_by_the_table_s_ow
     assert timed[False](b"2.5", (1, 3, 64, 64)) == pytest.approx(2.5 * SlowMachine.factor, rel=1e-6)
 
 
+@pytest.mark.parametrize("net_ms", [2.0, 250.0, 6_000.0])
+def test_a_slow_net_has_no_more_turns_than_there_is_time_for(net_ms: float, monkeypatch) -> None:
+    table, runs_of_net = mini_table(), []
+
+    class Counting(SlowMachine):
+        factor = 1.0
+
+        def turn(self, graph: bytes, shape: tuple[int, ...]) -> Turn:
+            if graph == b"net":
+                runs_of_net.append(self.settings.samples + self.settings.warm_up_runs)
+                return Turn(net_ms, net_ms, net_ms, 1, False, None, "unknown")
+            return super().turn(graph, shape)
+
+    monkeypatch.setattr(whole_nets, "Bench", Counting)
+    monkeypatch.setattr(whole_nets, "entry_graph", lambda *_: b"0.1")
+    timer = whole_nets.NetTimer(settings_for("onnxruntime"), threads=1, runtime="onnxruntime", table=table)
+    assert timer(b"net", (1, 3, 64, 64)) > 0
+    rough, *timed = runs_of_net
+    assert timed and rough <= 6
+    assert len(timed) == 1 or sum(timed) * net_ms <= NET_MS
+
+
 def test_what_lasts_over_a_minute_is_given_up(monkeypatch) -> None:
     monkeypatch.setattr(whole_nets, "Bench", SlowMachine)
     monkeypatch.setattr(SlowMachine, "turn", lambda *_: TooSlow("slow"))

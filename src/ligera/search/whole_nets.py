@@ -56,8 +56,11 @@ class NetTimer:
         turns: list[Turn] = []
         beside: dict[str, list[Turn]] = {key: [] for key in self._graphs}
         work = [None, *_spread(list(self._graphs))] * settings.rounds + [None] * settings.most_repeats
+        most = affordable(settings, rough.latency_ms)
         for number, key in enumerate(work):
             if number >= len(work) - settings.most_repeats and not unsteady(turns, settings):
+                break
+            if key is None and len(turns) == most:
                 break
             if key is None:
                 turn = _turn(bench, graph, shape, settings)
@@ -92,9 +95,12 @@ def fitted(settings: Settings, rough_ms: float) -> Settings:
     """``settings`` with no more runs and turns than there is time for where a run takes ``rough_ms``."""
     runs = min(settings.samples, max(FEWEST_RUNS, int(TURN_MS / rough_ms)))
     warm_up = settings.warm_up_runs * runs // settings.samples
-    turns = max(1, int(NET_MS / (rough_ms * (runs + warm_up))))
+    shorter = settings.model_copy(update={"samples": runs, "warm_up_runs": warm_up})
+    turns = affordable(shorter, rough_ms)
     rounds = min(settings.rounds, turns)
-    repeats = min(settings.most_repeats, turns - rounds)
-    return settings.model_copy(
-        update={"samples": runs, "warm_up_runs": warm_up, "rounds": rounds, "most_repeats": repeats}
-    )
+    return shorter.model_copy(update={"rounds": rounds, "most_repeats": min(settings.most_repeats, turns - rounds)})
+
+
+def affordable(settings: Settings, rough_ms: float) -> int:
+    """How many turns of a net there is time for where a run takes ``rough_ms``, one at least."""
+    return max(1, int(NET_MS / (rough_ms * (settings.samples + settings.warm_up_runs))))
